@@ -1,0 +1,165 @@
+"""Fingerprints: a hash of everything that an artifact depends on, the code included.
+
+A stage's fingerprint covers the parameters it reads, the fingerprints of what it takes as input,
+and the source of exactly the modules that compute its result. Snakemake gets it as a rule
+parameter, artifacts carry it, and the report refuses artifacts whose fingerprint is not the
+expected one. Comments and docstrings do not count as code.
+
+Modules that only move settings and files about (`PLUMBING`) are left out: what they pass on is
+hashed by value.
+"""
+
+import ast
+import hashlib
+import json
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from gmgan import data, models
+from gmgan.grid import Run, Settings, extractor_id, settings, suite_runs
+from gmgan.params import Params
+
+PLUMBING = frozenset(
+    {"gmgan", "gmgan.errors", "gmgan.params", "gmgan.artifacts", "gmgan.grid", "gmgan.progress",
+     "gmgan.fingerprint", "gmgan.stages", "gmgan.stages.context", "gmgan.data", "gmgan.models",
+     "gmgan.models.networks", "gmgan.models.objectives", "gmgan.metrics", "gmgan.report"}
+)
+
+
+def digest(*parts) -> str:
+    """16 hexadecimal digits that identify JSON-like `parts`."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=None)
+def _parse(module: str, root: Path):
+    """(hash of a module's code, gmgan modules it imports); None if there is no such module."""
+    base = root.joinpath(*module.split("."))
+    path = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
+    if not path.exists():
+        return None
+    tree = ast.parse(path.read_text())
+    imports = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            body = node.body
+            if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+                node.body = body[1:] or [ast.Pass()]
+    code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return code, frozenset(name for name in imports if name.split(".")[0] == "gmgan")
+
+
+def module_closure(roots, root=None) -> tuple[str, ...]:
+    """The modules of this package that `roots` import, directly or not, without the plumbing."""
+    root = root or Path(__file__).parent.parent
+    found, waiting = set(), list(roots)
+    while waiting:
+        module = waiting.pop()
+        if module in found or module in PLUMBING or _parse(module, root) is None:
+            continue
+        found.add(module)
+        waiting.extend(_parse(module, root)[1])
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=None)
+def code_hash(*roots: str) -> str:
+    """Hash of the code of `roots` and of every module of this package that they import."""
+    root = Path(__file__).parent.parent
+    return digest([(name, _parse(name, root)[0]) for name in module_closure(roots, root)])
+
+
+class Fingerprints:
+    """The expected fingerprint of every artifact under the given params."""
+
+    def __init__(self, params: Params):
+        self.params = params
+        self._known = {}
+
+    @cached_property
+    def _table(self) -> str:
+        return code_hash("gmgan.stages.collect")
+
+    def data(self, source: str) -> str:
+        """Of a prepared data set; `source` is the entry that owns the data."""
+        entry = self.params.datasets[source].source
+        return digest("data", entry.model_dump(),
+                      code_hash("gmgan.stages.prepare", data.MODULES[entry.kind]))
+
+    def extractor(self, dataset: str, extractor: str) -> str:
+        """Of an extractor's weights."""
+        entry = self.params.extractors[extractor]
+        settings_of_extractor = entry.model_dump(exclude={"weights"})
+        trained_on = None
+        if entry.kind == "classifier":
+            trained_on = self.data(self.params.source_names[dataset])
+        return digest("extractor", extractor_id(self.params, dataset, extractor), trained_on,
+                      settings_of_extractor, code_hash("gmgan.stages.extractor"))
+
+    def real_features(self, dataset: str, extractor: str) -> str:
+        """Of the features of a data set's real images."""
+        evaluation = self.params.datasets[dataset].evaluation
+        return digest("real", self.data(self.params.source_names[dataset]),
+                      self.extractor(dataset, extractor), evaluation.split, evaluation.n_real,
+                      evaluation.n_fake, code_hash("gmgan.stages.features"))
+
+    def floor(self, dataset: str) -> str:
+        """Of the real-against-real scores of a data set."""
+        return digest("floor", self._score_inputs(dataset))
+
+    def train(self, run: Run) -> str:
+        """Of a run's weights."""
+        if run not in self._known:
+            self._known[run] = self.train_with(settings(self.params, run))
+        return self._known[run]
+
+    def train_with(self, resolved: Settings) -> str:
+        """Of the weights that training with these resolved settings gives."""
+        parent = resolved.init_from
+        code = code_hash("gmgan.stages.train", models.NETWORKS[resolved.network["kind"]],
+                         models.OBJECTIVES[resolved.objective])
+        return digest("train", resolved.as_dict(),
+                      self.data(self.params.source_names[resolved.run.dataset]),
+                      self.train(parent) if parent else None, code)
+
+    def sample(self, run: Run) -> str:
+        """Of a run's samples."""
+        n_fake = self.params.datasets[run.dataset].evaluation.n_fake
+        return digest("sample", self.train(run), n_fake, code_hash("gmgan.stages.sample"))
+
+    def features(self, run: Run, extractor: str) -> str:
+        """Of the features of a run's samples."""
+        return digest("features", self.sample(run), self.extractor(run.dataset, extractor),
+                      code_hash("gmgan.stages.features"))
+
+    def scores(self, run: Run) -> str:
+        """Of a run's scores."""
+        return digest("scores", self.sample(run), self._score_inputs(run.dataset))
+
+    def table(self, suite: str) -> str:
+        """Of the score table of a suite."""
+        runs = suite_runs(self.params, suite)
+        floors = [self.floor(name) for name in dict.fromkeys(run.dataset for run in runs)]
+        return digest("table", suite, [self.scores(run) for run in runs], floors, self._table)
+
+    def report(self, suite: str) -> str:
+        """Of the report of a suite."""
+        template = Path(__file__).parent / "report" / "templates" / "report.html.j2"
+        titles = [(name, entry.title) for section in ("datasets", "models", "suites")
+                  for name, entry in getattr(self.params, section).items()]
+        return digest("report", self.table(suite), titles, code_hash("gmgan.stages.report"),
+                      hashlib.sha256(template.read_bytes()).hexdigest())
+
+    def _score_inputs(self, dataset):
+        if ("scores of", dataset) not in self._known:
+            entry = self.params.datasets[dataset]
+            real = [self.real_features(dataset, name) for name in entry.evaluation.extractors]
+            self._known["scores of", dataset] = digest(
+                self.data(self.params.source_names[dataset]), real,
+                entry.evaluation.model_dump(), code_hash("gmgan.stages.score"))
+        return self._known["scores of", dataset]

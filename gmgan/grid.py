@@ -1,0 +1,204 @@
+"""From a suite to its runs: which cells, under which names, in which files, at what cost."""
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from gmgan.errors import GmganError
+from gmgan.params import Dataset, Model, Params
+
+_RUN_NAME = re.compile(
+    r"(?P<dataset>[a-z0-9-]+)\.(?P<model>[a-z0-9-]+)\.K(?P<K>\d+)\.s(?P<seed>\d+)"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One cell of the grid: a data set, a model, a number of components and a seed."""
+
+    dataset: str
+    model: str
+    K: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}.{self.model}.K{self.K}.s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run's training depends on besides data and code, resolved and plain."""
+
+    run: Run
+    prior: dict
+    objective: str
+    latent: dict
+    network: dict
+    training: dict
+    init_from: Run | None
+
+    def as_dict(self) -> dict:
+        """Nested plain dictionaries, fit for JSON and for hashing."""
+        return asdict(self)
+
+
+def parse_run(params: Params, name: str) -> Run:
+    """The run called `name`; raises GmganError for a malformed name or an impossible cell."""
+    match = _RUN_NAME.fullmatch(name)
+    if not match:
+        raise GmganError(f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>,"
+                         " for example digits.gmgan-static.K10.s0")
+    run = Run(match["dataset"], match["model"], int(match["K"]), int(match["seed"]))
+    check_run(params, run)
+    return run
+
+
+def check_run(params: Params, run: Run):
+    """Raise GmganError if a cell cannot exist; the message says why."""
+    dataset = params.lookup("datasets", run.dataset)
+    model = params.lookup("models", run.model)
+    n_classes = dataset.source.n_classes
+    labelled = n_classes is not None or dataset.source.kind == "images"
+    if run.K < 1:
+        raise GmganError(f"{run.name}: K must be at least 1, got {run.K}")
+    if model.prior.kind == "normal" and run.K != 1:
+        raise GmganError(f"{run.name}: model '{run.model}' has one normal prior, so K must be 1, "
+                         f"got {run.K}")
+    if model.objective != "gan" and not labelled:
+        raise GmganError(f"{run.name}: model '{run.model}' needs class labels and data set "
+                         f"'{run.dataset}' has none; take '{run.dataset}' out of its cells")
+    if model.objective == "supervised" and n_classes and run.K < n_classes:
+        raise GmganError(f"{run.name}: K = {run.K} is below the number of classes {n_classes}; "
+                         "every class needs at least one component")
+
+
+def suite_runs(params: Params, suite: str) -> list[Run]:
+    """The runs of a suite in a fixed order, each once.
+
+    Models with a normal prior do not depend on K: they appear once, with K = 1.
+    """
+    runs = {}
+    for cells in params.lookup("suites", suite).cells:
+        for dataset in cells.datasets:
+            for model in cells.models:
+                normal = params.models[model].prior.kind == "normal"
+                for K in [1] if normal else cells.K:
+                    for seed in cells.seeds:
+                        runs[Run(dataset, model, K, seed)] = None
+    for run in runs:
+        check_run(params, run)
+    return list(runs)
+
+
+def default_network(dataset: Dataset) -> str:
+    """The network for the shape of the data when neither data set nor model names one."""
+    if dataset.is_points:
+        return "mlp-points"
+    return "mlp-small" if max(dataset.source.sample_shape[:2]) <= 16 else "dcgan"
+
+
+def settings(params: Params, run: Run) -> Settings:
+    """The data set's settings, changed by the model's. Raises GmganError for a bad cell."""
+    check_run(params, run)
+    dataset, model = params.datasets[run.dataset], params.models[run.model]
+    network = model.network or dataset.network or default_network(dataset)
+    return Settings(
+        run=run,
+        prior=model.prior.model_dump(exclude_none=True),
+        objective=model.objective,
+        latent=_changed(dataset.latent, model.latent),
+        network=params.lookup("networks", network).model_dump(),
+        training=_changed(dataset.training, model.training),
+        init_from=parent_run(params, run, model),
+    )
+
+
+def parent_run(params: Params, run: Run, model: Model) -> Run | None:
+    """The run whose weights `run` continues from, if its model has `init_from`."""
+    if model.init_from is None:
+        return None
+    chain, parent = {run.model}, model.init_from
+    while parent is not None:
+        if parent in chain:
+            raise GmganError(f"models.{run.model}.init_from: models continue from each other in a "
+                             "circle")
+        chain.add(parent)
+        parent = params.lookup("models", parent).init_from
+    normal = params.models[model.init_from].prior.kind == "normal"
+    return Run(run.dataset, model.init_from, 1 if normal else run.K, run.seed)
+
+
+def _changed(base, change):
+    return {**base.model_dump(), **change.model_dump(exclude_none=True)}
+
+
+class Paths:
+    """Where everything lies under the results folder. The rules name the same files."""
+
+    def __init__(self, results="results"):
+        self.results = Path(results)
+
+    def data(self, source):
+        return self.results / "data" / f"{source}.safetensors"
+
+    def data_about(self, source):
+        return self.results / "data" / f"{source}.json"
+
+    def archives(self):
+        return self.results / "archives"
+
+    def extractor(self, extractor_id):
+        return self.results / "extractors" / f"{extractor_id}.safetensors"
+
+    def extractor_about(self, extractor_id):
+        return self.results / "extractors" / f"{extractor_id}.json"
+
+    def real_features(self, dataset, extractor):
+        return self.results / "real" / f"{dataset}.{extractor}.safetensors"
+
+    def floor(self, dataset):
+        return self.results / "real" / f"{dataset}.floor.json"
+
+    def run(self, run: Run):
+        return self.results / "runs" / run.name
+
+    def weights(self, run):
+        return self.run(run) / "weights.safetensors"
+
+    def train_about(self, run):
+        return self.run(run) / "train.json"
+
+    def history(self, run):
+        return self.run(run) / "history.csv"
+
+    def preview(self, run):
+        return self.run(run) / "grid.png"
+
+    def samples(self, run):
+        return self.run(run) / "samples.safetensors"
+
+    def features(self, run, extractor):
+        return self.run(run) / f"features.{extractor}.safetensors"
+
+    def scores(self, run):
+        return self.run(run) / "scores.json"
+
+    def checkpoint(self, run, fingerprint):
+        return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"
+
+    def score_table(self):
+        return self.results / "scores.csv"
+
+    def metrics(self):
+        return self.results / "metrics.json"
+
+    def report(self):
+        return self.results / "report.html"
+
+
+def extractor_id(params: Params, dataset: str, extractor: str) -> str:
+    """The name of an extractor's weights: shared by all sets unless it is trained on one."""
+    if params.lookup("extractors", extractor).kind == "classifier":
+        return f"{params.source_names[dataset]}.{extractor}"
+    return extractor

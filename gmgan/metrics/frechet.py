@@ -1,0 +1,29 @@
+"""Frechet distance between two Gaussians, in whatever space the samples lie."""
+
+import numpy as np
+from scipy.linalg import eigh
+
+from gmgan.errors import GmganError
+
+
+def moments(samples):
+    """Mean (d) and unbiased covariance (d x d) of samples (N x d), in float64."""
+    samples = np.asarray(samples, np.float64)
+    if len(samples) <= samples.shape[1]:
+        raise GmganError(f"a Frechet distance in {samples.shape[1]} dimensions needs more than "
+                         f"{samples.shape[1]} samples, got {len(samples)}; raise n_real and n_fake")
+    return samples.mean(0), np.cov(samples, rowvar=False)
+
+
+def frechet_distance(mean_1, covariance_1, mean_2, covariance_2) -> float:
+    """|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)) (Dowson and Landau 1982; Heusel et al. 2017).
+
+    The trace of the root is the sum of the roots of the eigenvalues of R S2 R, R = S1^(1/2): a
+    symmetric problem, exact where S1 S2 has no real root numerically. FID is this distance between
+    moments of features.
+    """
+    values, vectors = eigh(covariance_1)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    cross = np.sqrt(np.clip(eigh(root @ covariance_2 @ root, eigvals_only=True), 0, None)).sum()
+    offset = np.sum((mean_1 - mean_2) ** 2)
+    return float(offset + np.trace(covariance_1) + np.trace(covariance_2) - 2 * cross)

@@ -1,0 +1,78 @@
+"""A small convolutional classifier: the default feature extractor."""
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, pad
+
+from gmgan.pixels import to_model_range
+
+
+class Classifier(nn.Module):
+    """Per stage of `channels`: a 3 x 3 convolution and a halving; then features, then logits.
+
+    sample_shape (tuple): (C, H, W); feature_dim (int): width of the penultimate layer.
+    """
+
+    def __init__(self, sample_shape, n_classes, channels, feature_dim):
+        super().__init__()
+        layers, width = [], sample_shape[0]
+        size = sample_shape[1]
+        for out in channels:
+            layers += [nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(),
+                       nn.MaxPool2d(2)]
+            width, size = out, size // 2
+        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.25),
+                                  nn.Linear(width * size * size, feature_dim), nn.ReLU())
+        self.head = nn.Linear(feature_dim, n_classes)
+
+    def forward(self, images):
+        """(features N x feature_dim, logits N x n_classes) of uint8 images N x C x H x W."""
+        features = self.body(to_model_range(images))
+        return features, self.head(features)
+
+
+def train_classifier(images, labels, n_classes, settings, seed, on_batch=None):
+    """A trained classifier, in evaluation mode.
+
+    images (Tensor): uint8 N x C x H x W; labels (LongTensor): N. settings (dict): channels,
+    feature_dim, kimg, batch_size, learning_rate (peak of a one-cycle schedule), shift (random
+    translation in pixels). `on_batch(n, loss)` is called after each batch.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = Classifier(tuple(images.shape[1:]), n_classes, settings["channels"],
+                         settings["feature_dim"]).to(images.device)
+        size = settings["batch_size"]
+        steps = max(1, round(settings["kimg"] * 1000 / size))
+        optimizer = torch.optim.Adam(net.parameters(), fused=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings["learning_rate"], steps)
+        order = torch.empty(0, dtype=torch.long)
+        for _ in range(steps):
+            while len(order) < size:
+                order = torch.cat([order, torch.randperm(len(images))])
+            index, order = order[:size].to(images.device), order[size:]
+            batch = _shifted(images[index], settings["shift"])
+            loss = cross_entropy(net(batch)[1], labels[index])
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if on_batch:
+                on_batch(size, loss.detach())
+    return net.eval()
+
+
+def _shifted(images, shift):
+    """The batch moved by one random translation of at most `shift` pixels; borders repeat."""
+    if shift == 0:
+        return images
+    height, width = images.shape[2:]
+    padded = pad(images.float(), (shift,) * 4, mode="replicate").to(images.dtype)
+    top, left = torch.randint(2 * shift + 1, (2,)).tolist()
+    return padded[:, :, top : top + height, left : left + width]
+
+
+@torch.no_grad()
+def predict(net, images, batch_size=1000):
+    """Predicted classes (LongTensor, N) of uint8 images N x C x H x W."""
+    return torch.cat([net(batch)[1].argmax(1) for batch in images.split(batch_size)])

@@ -1,0 +1,123 @@
+"""Feature extractors, all as torch-fidelity's FeatureExtractorBase.
+
+Registered names work with torch-fidelity's public entry points too: images go in as uint8
+N x C x H x W, features come out as named tensors. Weights are always passed in as tensors that
+were read without unpickling.
+"""
+
+import io
+
+import torch
+
+from gmgan.errors import GmganError
+from gmgan.models.classifier import Classifier
+from gmgan.torch_runtime import allow_torchvision_without_ops
+
+allow_torchvision_without_ops()
+
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase  # noqa: E402
+from torch_fidelity.feature_extractor_inceptionv3 import (  # noqa: E402
+    URL_INCEPTION_V3,
+    FeatureExtractorInceptionV3,
+)
+
+INCEPTION_ADDRESS = URL_INCEPTION_V3
+
+
+class ClassifierExtractor(FeatureExtractorBase):
+    """The pipeline's classifier: `features` (penultimate layer) and `logits`.
+
+    Use through a subclass of `classifier_extractor_class`, which knows the weights.
+    """
+
+    def __init__(self, name, features_list, **kwargs):
+        super().__init__(name, features_list)
+        self.classifier = self.trained_classifier()
+
+    @staticmethod
+    def get_provided_features_list():
+        return ("features", "logits")
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric):
+        return "logits" if metric == "isc" else "features"
+
+    @staticmethod
+    def can_be_compiled():
+        return False
+
+    def forward(self, images):
+        """A tuple with the requested features, each float32 N x dimension."""
+        outputs = dict(zip(("features", "logits"), self.classifier(images), strict=True))
+        return tuple(outputs[name] for name in self.features_list)
+
+
+def classifier_extractor_class(weights, about):
+    """A subclass of ClassifierExtractor with these weights, fit for torch-fidelity's registry.
+
+    weights (dict): tensors; about (dict): sample_shape (C, H, W), n_classes, channels, feature_dim.
+    """
+    net = Classifier(tuple(about["sample_shape"]), about["n_classes"], about["channels"],
+                     about["feature_dim"])
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise GmganError(f"the weights of the classifier do not fit: {_first(error)}; delete them "
+                         "and run again") from error
+    net.eval()
+    return type("TrainedClassifier", (ClassifierExtractor,),
+                {"trained_classifier": staticmethod(lambda: net)})
+
+
+def inception(weights, features_list=("2048", "logits_unbiased")):
+    """torch-fidelity's inception-v3-compat with these weights (dict of tensors)."""
+    buffer = io.BytesIO()
+    torch.save(weights, buffer)  # torch-fidelity unpickles its input: give it our own bytes
+    buffer.seek(0)
+    try:
+        net = FeatureExtractorInceptionV3("inception-v3-compat", list(features_list),
+                                          feature_extractor_weights_path=buffer)
+    except RuntimeError as error:
+        raise GmganError(f"these are not the weights of inception-v3-compat: {_first(error)}; "
+                         f"get them from {INCEPTION_ADDRESS}") from error
+    return net.requires_grad_(False).eval()
+
+
+def extractor(kind, weights, about):
+    """The network of an extractor, whose forward gives (features, logits).
+
+    kind (str): `classifier` or `inception`.
+    """
+    if kind == "inception":
+        return inception(weights)
+    cls = classifier_extractor_class(weights, about)
+    return cls("gmgan-classifier", ["features", "logits"]).requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def extract(net, images, device, batch_size=250, on_batch=None):
+    """Features and logits, float32 arrays, of uint8 images N x H x W x C (numpy array).
+
+    Grey images are repeated to three channels where the network wants colour. Every batch has the
+    same size, the last one filled up, so that image i's features do not depend on N.
+    """
+    net = net.to(device)
+    colour = isinstance(net, FeatureExtractorInceptionV3)
+    features, logits = [], []
+    for start in range(0, len(images), batch_size):
+        batch = torch.from_numpy(images[start : start + batch_size]).permute(0, 3, 1, 2)
+        count = len(batch)
+        if count < batch_size:
+            batch = torch.cat([batch, batch[:1].expand(batch_size - count, -1, -1, -1)])
+        if colour and batch.shape[1] == 1:
+            batch = batch.expand(-1, 3, -1, -1)
+        outputs = net(batch.contiguous().to(device))
+        features.append(outputs[0][:count].float().cpu())
+        logits.append(outputs[1][:count].float().cpu())
+        if on_batch:
+            on_batch(count)
+    return torch.cat(features).numpy(), torch.cat(logits).numpy()
+
+
+def _first(error):
+    return str(error).strip().splitlines()[-1].strip()

@@ -1,0 +1,34 @@
+"""Fully connected networks, for points and for small images."""
+
+from math import prod
+
+from torch import nn
+
+ACTIVATIONS = {"relu": nn.ReLU, "leaky-relu": lambda: nn.LeakyReLU(0.2)}
+
+
+def generator(network, in_dim, sample_shape):
+    """z (N x in_dim) to samples (N x *sample_shape): linear output for points, tanh for images."""
+    layers, width = [], in_dim
+    for out in network["generator_widths"]:
+        layers.append(nn.Linear(width, out))
+        if network["batch_norm"]:
+            layers.append(nn.BatchNorm1d(out))
+        layers.append(ACTIVATIONS[network["activation"]]())
+        width = out
+    layers.append(nn.Linear(width, prod(sample_shape)))
+    if len(sample_shape) > 1:
+        layers += [nn.Tanh(), nn.Unflatten(1, sample_shape)]
+    return nn.Sequential(*layers)
+
+
+def discriminator(network, sample_shape, n_outputs):
+    """Samples (N x *sample_shape) to logits (N x n_outputs); leaky ReLU, no batch statistics."""
+    layers, width = [nn.Flatten()], prod(sample_shape)
+    for out in network["discriminator_widths"]:
+        layers += [nn.Linear(width, out), nn.LeakyReLU(0.2)]
+        width = out
+    layers.append(nn.Linear(width, n_outputs))
+    net = nn.Sequential(*layers)
+    net.batch_statistics = False
+    return net

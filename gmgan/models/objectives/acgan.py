@@ -1,0 +1,32 @@
+"""AC-GAN (Odena, Olah and Shlens 2017): class in, auxiliary class head out."""
+
+from torch.nn.functional import cross_entropy, softplus
+
+
+class Objective:
+    """Logit 0 is the source (real or generated), logits 1 to N are the auxiliary class head.
+
+    D maximises L_S + L_C and G maximises L_C - L_S (equations 2 and 3 of the paper), here with the
+    non-saturating form of G's part of L_S. L_C is taken on real and on generated samples. The head
+    gives logits: cross-entropy applies the only softmax.
+    """
+
+    conditional = True
+
+    def __init__(self, n_classes, n_components):
+        self.n_outputs = 1 + n_classes
+
+    def fake_classes(self, k, y):
+        return y
+
+    def discriminator_loss(self, real, fake, real_classes, fake_classes):
+        source = softplus(-real[:, 0]).mean() + softplus(fake[:, 0]).mean()
+        classes = cross_entropy(real[:, 1:], real_classes) + cross_entropy(
+            fake[:, 1:], fake_classes)
+        return source + classes
+
+    def generator_loss(self, fake, fake_classes):
+        return softplus(-fake[:, 0]).mean() + cross_entropy(fake[:, 1:], fake_classes)
+
+    def realness(self, outputs):
+        return outputs[:, 0].sigmoid()

@@ -1,0 +1,29 @@
+"""Unsupervised GAN with the non-saturating generator loss (Goodfellow et al. 2014)."""
+
+from torch.nn.functional import softplus
+
+
+class Objective:
+    """D(x) = sigmoid(logit) is the probability that x is real.
+
+    D: -E log D(x) - E log(1 - D(G(z))); G: -E log D(G(z)). With a mixture prior this is the
+    unsupervised GM-GAN (Ben-Yosef and Weinshall 2018).
+    """
+
+    n_outputs = 1
+    conditional = False
+
+    def __init__(self, n_classes, n_components):
+        pass
+
+    def fake_classes(self, k, y):
+        return None
+
+    def discriminator_loss(self, real, fake, real_classes, fake_classes):
+        return softplus(-real).mean() + softplus(fake).mean()
+
+    def generator_loss(self, fake, fake_classes):
+        return softplus(-fake).mean()
+
+    def realness(self, outputs):
+        return outputs[:, 0].sigmoid()

@@ -1,0 +1,48 @@
+"""Supervised GM-GAN (Ben-Yosef and Weinshall 2018): N sigmoids, components mapped to classes."""
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+
+from gmgan.errors import GmganError
+
+
+def component_class(k, n_classes):
+    """f: component to class, k mod N. With K = N the identity; every class is met if K >= N."""
+    return k % n_classes
+
+
+class Objective:
+    """D(x)_i = sigmoid(logit i) is the probability that x is a REAL sample of class i.
+
+    D: -E_x[log D(x)_y + sum_{m != y} log(1 - D(x)_m)] - E_z[sum_m log(1 - D(G(z))_m)].
+    G: -E_z[log D(G(z))_f(k) + sum_{m != f(k)} log(1 - D(G(z))_m)]; that G's sum runs over the other
+    classes too is our reading, the paper leaves it open.
+    """
+
+    conditional = False
+
+    def __init__(self, n_classes, n_components):
+        if n_components < n_classes:
+            raise GmganError(f"supervised GM-GAN: K = {n_components} is below the number of classes"
+                             f" {n_classes}; every class needs at least one component")
+        self.n_outputs = self.n_classes = n_classes
+
+    def fake_classes(self, k, y):
+        return component_class(k, self.n_classes)
+
+    def discriminator_loss(self, real, fake, real_classes, fake_classes):
+        return self._matches(real, real_classes) + _sum_over_classes(fake, torch.zeros_like(fake))
+
+    def generator_loss(self, fake, fake_classes):
+        return self._matches(fake, fake_classes)
+
+    def realness(self, outputs):
+        return outputs.sigmoid().amax(1)
+
+    def _matches(self, outputs, classes):
+        return _sum_over_classes(outputs, one_hot(classes, self.n_classes).to(outputs.dtype))
+
+
+def _sum_over_classes(outputs, targets):
+    losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+    return losses.sum(1).mean()

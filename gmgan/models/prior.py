@@ -1,0 +1,92 @@
+"""Latent priors: p(z) = sum_k N(z; mu_k, Sigma_k) / K.
+
+Every prior maps a component index and standard normal noise to z, so that gradients reach learned
+parameters (re-parameterisation): z = mu_k + A_k eps with Sigma_k = A_k A_k^T. At sampling time
+`sigma_scale` multiplies every Sigma_k, so the standard deviation grows by its square root.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+
+class NormalPrior(nn.Module):
+    """One standard normal in R^dim: the plain GAN's prior, the mixture with K = 1."""
+
+    n_components = 1
+
+    def __init__(self, dim):
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, k, eps, sigma_scale=1.0):
+        """z for components k (LongTensor, N; ignored) and noise eps (N x dim)."""
+        return math.sqrt(sigma_scale) * eps if sigma_scale != 1.0 else eps
+
+
+class StaticMixture(nn.Module):
+    """Fixed mixture: mu_k ~ U[-c, c]^dim drawn once, Sigma_k = std^2 I.
+
+    means (Tensor): K x dim.
+    """
+
+    def __init__(self, means, std):
+        super().__init__()
+        self.n_components, self.dim = means.shape
+        self.register_buffer("means", means)
+        self.register_buffer("std", torch.tensor(float(std)))
+
+    def forward(self, k, eps, sigma_scale=1.0):
+        """z (N x dim) for components k (LongTensor, N) and noise eps (N x dim)."""
+        return self.means[k] + (math.sqrt(sigma_scale) * self.std) * eps
+
+
+class DynamicMixture(nn.Module):
+    """Learned mixture: mu_k and A_k are parameters, A_k starts at std * I.
+
+    covariance (str): `full` (A_k dim x dim), `diagonal` (dim numbers per component) or `scalar`
+    (one number per component).
+    """
+
+    def __init__(self, means, std, covariance):
+        super().__init__()
+        self.n_components, self.dim = means.shape
+        self.covariance = covariance
+        self.means = nn.Parameter(means.clone())
+        start = {
+            "full": lambda: torch.eye(self.dim).repeat(self.n_components, 1, 1),
+            "diagonal": lambda: torch.ones(self.n_components, self.dim),
+            "scalar": lambda: torch.ones(self.n_components, 1),
+        }[covariance]()
+        self.factors = nn.Parameter(float(std) * start)
+
+    def forward(self, k, eps, sigma_scale=1.0):
+        """z (N x dim) for components k (LongTensor, N) and noise eps (N x dim)."""
+        factors = self.factors[k]
+        if self.covariance == "full":
+            spread = torch.bmm(factors, eps.unsqueeze(2)).squeeze(2)
+        else:
+            spread = factors * eps
+        return self.means[k] + (math.sqrt(sigma_scale) * spread if sigma_scale != 1.0 else spread)
+
+
+def standard_deviation(sigma, sigma_is):
+    """Sigma_k = sigma * I has standard deviation sqrt(sigma); other readings take sigma itself."""
+    return math.sqrt(sigma) if sigma_is == "variance" else sigma
+
+
+def build_prior(prior, latent, n_components, seed):
+    """The prior of a run.
+
+    prior (dict): `kind` and, if dynamic, `covariance`; latent (dict): dim, c, sigma, sigma_is.
+    """
+    if prior["kind"] == "normal":
+        return NormalPrior(latent["dim"])
+    generator = torch.Generator().manual_seed(seed)
+    uniform = torch.rand(n_components, latent["dim"], generator=generator)
+    means = latent["c"] * (2 * uniform - 1)
+    std = standard_deviation(latent["sigma"], latent["sigma_is"])
+    if prior["kind"] == "static":
+        return StaticMixture(means, std)
+    return DynamicMixture(means, std, prior["covariance"])

@@ -1,0 +1,126 @@
+"""The training step, and a state from which training goes on bit for bit."""
+
+import math
+
+import torch
+
+from gmgan.pixels import to_model_range
+from gmgan.seeds import derive_seed
+
+
+class Trainer:
+    """Trains a model on data that lies on the device.
+
+    Per iteration: one Adam step of the discriminator on a batch of real and of generated samples,
+    then one of the generator, and of the prior if it is learned, on the same generated samples.
+
+    samples (Tensor): uint8 N x C x H x W or float32 N x 2; labels (LongTensor): N. training (dict):
+    kimg, batch_size, learning_rate, beta1, beta2. The order of data depends on `order_seed` and
+    the noise on `noise_seed` alone.
+    """
+
+    def __init__(self, model, training, samples, labels, order_seed, noise_seed):
+        self.model, self.samples, self.labels = model, samples, labels
+        self.batch_size = training["batch_size"]
+        self.total_iterations = max(1, math.ceil(training["kimg"] * 1000 / self.batch_size))
+        self.order_seed = order_seed
+        self.iteration = 0
+        self.epoch, self.order = -1, None
+        self.noise = torch.Generator(samples.device).manual_seed(noise_seed)
+        generator_side = [*model.generator.parameters(), *model.prior.parameters()]
+        self.optimizers = {
+            name: torch.optim.Adam(parameters, lr=training["learning_rate"],
+                                   betas=(training["beta1"], training["beta2"]), fused=True)
+            for name, parameters in (("g", generator_side),
+                                     ("d", list(model.discriminator.parameters())))
+        }
+
+    @property
+    def kimg(self):
+        """Thousands of real images shown so far."""
+        return self.iteration * self.batch_size / 1000
+
+    def step(self):
+        """One iteration. Returns a tensor: D loss, G loss, mean realness of real and generated."""
+        model, objective = self.model, self.model.objective
+        model.generator.train()
+        model.discriminator.train()
+        index = self._next_indices()
+        real, real_classes = to_model_range(self.samples[index]), self.labels[index]
+        k, y, eps = self._latent()
+        fake = model.generate(k, y, eps)
+        fake_classes = objective.fake_classes(k, y)
+
+        model.discriminator.requires_grad_(True)
+        real_out, fake_out = self._discriminate(real, fake.detach())
+        d_loss = objective.discriminator_loss(real_out, fake_out, real_classes, fake_classes)
+        self._descend("d", d_loss)
+
+        model.discriminator.requires_grad_(False)
+        g_loss = objective.generator_loss(model.discriminator(fake), fake_classes)
+        self._descend("g", g_loss)
+        self.iteration += 1
+        with torch.no_grad():
+            return torch.stack([d_loss, g_loss, objective.realness(real_out).mean(),
+                                objective.realness(fake_out).mean()])
+
+    def state(self):
+        """Everything that training depends on from here, as a flat dict of tensors."""
+        state = {f"model.{name}": tensor for name, tensor in self.model.state().items()}
+        for name, optimizer in self.optimizers.items():
+            for i, slots in optimizer.state_dict()["state"].items():
+                state |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
+        state["noise"] = self.noise.get_state()
+        state["iteration"] = torch.tensor(self.iteration)
+        return state
+
+    def load_state(self, state):
+        """Go on from `state`; raises KeyError or RuntimeError when it does not fit the model."""
+        self.model.load_state({name.removeprefix("model."): tensor for name, tensor in state.items()
+                               if name.startswith("model.")})
+        for name, optimizer in self.optimizers.items():
+            full = optimizer.state_dict()
+            slots = {}
+            for key, value in state.items():
+                if key.startswith(f"adam.{name}."):
+                    _, _, i, slot = key.split(".")
+                    slots.setdefault(int(i), {})[slot] = value
+            optimizer.load_state_dict({**full, "state": slots})
+        self.noise.set_state(state["noise"].cpu())
+        self.iteration = int(state["iteration"])
+
+    def _next_indices(self):
+        """The next batch of the endless sequence of shuffled epochs."""
+        count, start = len(self.samples), self.iteration * self.batch_size
+        pieces, wanted = [], self.batch_size
+        while wanted:
+            epoch, offset = divmod(start, count)
+            if epoch != self.epoch:
+                stream = torch.Generator().manual_seed(derive_seed(self.order_seed, epoch))
+                order = torch.randperm(count, generator=stream)
+                self.epoch, self.order = epoch, order.to(self.samples.device)
+            piece = self.order[offset : offset + wanted]
+            pieces.append(piece)
+            wanted -= len(piece)
+            start += len(piece)
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    def _latent(self):
+        """Components, classes and noise of one batch."""
+        size, device = (self.batch_size,), self.samples.device
+        k = torch.randint(self.model.prior.n_components, size, generator=self.noise, device=device)
+        y = torch.randint(max(self.model.n_classes, 1), size, generator=self.noise, device=device)
+        eps = torch.randn(self.batch_size, self.model.prior.dim, generator=self.noise,
+                          device=device)
+        return k, y, eps
+
+    def _discriminate(self, real, fake):
+        """Outputs for both batches: one pass, or two where outputs depend on the batch."""
+        if self.model.discriminator.batch_statistics:
+            return self.model.discriminator(real), self.model.discriminator(fake)
+        return self.model.discriminator(torch.cat([real, fake])).split(self.batch_size)
+
+    def _descend(self, name, loss):
+        self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers[name].step()

@@ -1,0 +1,51 @@
+"""Progress of long work: a bar on a terminal, plain lines in a log, always on standard error."""
+
+import sys
+import time
+
+from tqdm import tqdm
+
+
+class Progress:
+    """Counts up to `total`; use as a context manager.
+
+    On a terminal a bar is drawn; elsewhere a line is printed at most every `seconds_between_lines`
+    and once at the end, so that a log stays readable.
+    """
+
+    def __init__(self, total, description, unit, start=0, seconds_between_lines=15.0, stream=None):
+        self.stream = stream or sys.stderr
+        self.total, self.description, self.unit = total, description, unit
+        self.count = start
+        self.seconds_between_lines = seconds_between_lines
+        self.last_line = time.monotonic()
+        self.note = ""
+        self.bar = None
+        if self.stream.isatty():
+            self.bar = tqdm(total=total, initial=start, desc=description, unit=unit,
+                            file=self.stream, dynamic_ncols=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self.bar is not None:
+            self.bar.close()
+        elif exception[0] is None:
+            self._line()
+
+    def update(self, amount, note=""):
+        """Count `amount` more; `note` is shown beside the count."""
+        self.count += amount
+        self.note = note
+        if self.bar is not None:
+            self.bar.update(amount)
+            self.bar.set_postfix_str(note)
+        elif time.monotonic() - self.last_line >= self.seconds_between_lines:
+            self._line()
+
+    def _line(self):
+        self.last_line = time.monotonic()
+        note = f"  {self.note}" if self.note else ""
+        print(f"{self.description}: {self.count:.4g} of {self.total:.4g} {self.unit}{note}",
+              file=self.stream, flush=True)

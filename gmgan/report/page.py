@@ -1,0 +1,14 @@
+"""The page: a Jinja template with autoescape, everything inlined."""
+
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+
+def render(**content) -> str:
+    """The report as one self-contained HTML document; text is escaped, figures are not."""
+    folder = resources.files("gmgan.report") / "templates"
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+                              lstrip_blocks=True,
+                              loader=FunctionLoader(lambda name: (folder / name).read_text()))
+    return environment.get_template("report.html.j2").render(**content)

@@ -1,0 +1,1 @@
+"""One module per stage: read the declared inputs, call the pure code, write the outputs."""

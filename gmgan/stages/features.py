@@ -1,0 +1,50 @@
+"""Extract features once per set of images and extractor; every score reads them."""
+
+from gmgan.artifacts import read_arrays, read_json, write_arrays
+from gmgan.grid import Run, extractor_id
+from gmgan.metrics.reference import choose_reference
+from gmgan.models.extractors import extract, extractor
+from gmgan.progress import Progress
+from gmgan.seeds import derive_seed
+from gmgan.stages.context import Context
+
+
+def run_real(context: Context, dataset: str, name: str):
+    """Write the features of the real images that scores of `dataset` compare with."""
+    evaluation = context.params.lookup("datasets", dataset).evaluation
+    images = context.data(dataset, [evaluation.split])[evaluation.split]
+    reference = choose_reference(len(images), evaluation.n_real, evaluation.n_fake,
+                                 derive_seed("reference", dataset, evaluation.split))
+    features, logits = _extract(context, dataset, name, images[reference.order],
+                                f"real {dataset}")
+    write_arrays(context.paths.real_features(dataset, name),
+                 {"features": features, "logits": logits},
+                 {"fingerprint": context.expected.real_features(dataset, name)})
+
+
+def run(context: Context, cell: Run, name: str):
+    """Write the features of a run's samples; empty if the run has none."""
+    path = context.paths.samples(cell)
+    arrays, about = read_arrays(path, ["samples"])
+    context.refuse_stale(path, about, context.expected.sample(cell))
+    found = {}
+    if len(arrays["samples"]):
+        found = dict(zip(("features", "logits"), _extract(
+            context, cell.dataset, name, arrays["samples"], cell.name), strict=True))
+    write_arrays(context.paths.features(cell, name), found,
+                 {"fingerprint": context.expected.features(cell, name),
+                  "status": about["status"]})
+
+
+def _extract(context, dataset, name, images, description):
+    identifier = extractor_id(context.params, dataset, name)
+    about = read_json(context.paths.extractor_about(identifier))
+    context.refuse_stale(context.paths.extractor_about(identifier), about,
+                         context.expected.extractor(dataset, name))
+    import torch
+
+    arrays, _ = read_arrays(context.paths.extractor(identifier))
+    weights = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    net = extractor(about["kind"], weights, about)
+    with Progress(len(images), f"{name} features of {description}", "images") as progress:
+        return extract(net, images, context.device(), on_batch=progress.update)

@@ -1,0 +1,131 @@
+# What all rules share: the params, the run table, the places and the fingerprints.
+
+import os
+import sys
+
+sys.path.insert(0, workflow.basedir)
+
+from gmgan import grid
+from gmgan.artifacts import provenance
+from gmgan.errors import GmganError
+from gmgan.fingerprint import Fingerprints
+from gmgan.params import load
+
+# Jobs find this package and this interpreter without activation of the environment.
+shell.prefix(
+    "export PATH={}:$PATH PYTHONPATH={}; ".format(
+        os.path.dirname(sys.executable), workflow.basedir
+    )
+)
+
+try:
+    PARAMS_FILE = config.get("params", "params.yaml")
+    PARAMS = load(PARAMS_FILE)
+    unknown = sorted(set(config) - {"suite", "params"})
+    if unknown:
+        raise GmganError(
+            f"--config {unknown[0]}: only suite=NAME and params=FILE can be given here; "
+            f"edit {PARAMS_FILE} for everything else"
+        )
+    SUITE = str(config.get("suite", PARAMS.suite))
+    RUNS = grid.suite_runs(PARAMS, SUITE)
+except GmganError as error:
+    raise WorkflowError(f"gmgan: error: {error}")
+
+PATHS = grid.Paths()
+EXPECTED = Fingerprints(PARAMS)
+GMGAN = f"python -m gmgan --params {PARAMS_FILE}"
+
+
+wildcard_constraints:
+    run=r"[a-z0-9-]+\.[a-z0-9-]+\.K\d+\.s\d+",
+    dataset=r"[a-z0-9-]+",
+    extractor=r"[a-z0-9-]+",
+    extractor_id=r"[a-z0-9.-]+",
+
+
+localrules:
+    all,
+    collect,
+    report,
+
+
+def cell(name):
+    return grid.parse_run(PARAMS, name)
+
+
+def gpus():
+    """GPUs that a job on the chosen device asks for."""
+    import shutil
+
+    device = PARAMS.execution.device
+    return int(device == "cuda" or (device == "auto" and bool(shutil.which("nvidia-smi"))))
+
+
+def local_files(dataset):
+    """A user's own folder or archive is an input: prepare runs again when it changes."""
+    source = PARAMS.lookup("datasets", dataset).source
+    path = getattr(source, "path", None)
+    return [path] if path and os.path.exists(path) else []
+
+
+def extractor_owner(identifier):
+    """(data set, extractor) for which `gmgan extractor` makes these weights."""
+    source, _, extractor = identifier.rpartition(".")
+    owner = source or next(
+        name
+        for name, entry in PARAMS.datasets.items()
+        if extractor in entry.evaluation.extractors
+    )
+    return owner, extractor
+
+
+def extractor_inputs(identifier):
+    owner, extractor = extractor_owner(identifier)
+    entry = PARAMS.lookup("extractors", extractor)
+    if entry.kind == "classifier":
+        return data_files(owner)
+    return [entry.weights] if entry.weights and os.path.exists(entry.weights) else []
+
+
+def data_files(dataset):
+    source = PARAMS.source_names[dataset]
+    return [PATHS.data(source), PATHS.data_about(source)]
+
+
+def extractor_files(dataset, extractor):
+    identifier = grid.extractor_id(PARAMS, dataset, extractor)
+    return [PATHS.extractor(identifier), PATHS.extractor_about(identifier)]
+
+
+def extractor_about(dataset):
+    return [
+        PATHS.extractor_about(grid.extractor_id(PARAMS, dataset, extractor))
+        for extractor in PARAMS.datasets[dataset].evaluation.extractors
+    ]
+
+
+def real_inputs(dataset):
+    """What scores of a data set compare with: features of real images, or the points."""
+    extractors = PARAMS.lookup("datasets", dataset).evaluation.extractors
+    features = [PATHS.real_features(dataset, name) for name in extractors]
+    return [*(features or data_files(dataset)), *extractor_about(dataset)]
+
+
+def fake_features(name):
+    run = cell(name)
+    extractors = PARAMS.datasets[run.dataset].evaluation.extractors
+    return [PATHS.features(run, extractor) for extractor in extractors]
+
+
+def train_inputs(name):
+    run = cell(name)
+    parent = grid.settings(PARAMS, run).init_from
+    continued = [PATHS.weights(parent), PATHS.train_about(parent)] if parent else []
+    return data_files(run.dataset) + continued
+
+
+def train_minutes(name):
+    """A generous time limit: 150 images per second, at least half an hour."""
+    kimg = grid.settings(PARAMS, cell(name)).training["kimg"]
+    return int(max(30, kimg * 1000 / 150 / 60))

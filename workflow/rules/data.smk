@@ -1,0 +1,83 @@
+# Per data set: arrays, feature extractor, features of real images, real-against-real floor.
+
+
+rule prepare:
+    input:
+        lambda w: local_files(w.dataset),
+    output:
+        data="results/data/{dataset}.safetensors",
+        about="results/data/{dataset}.json",
+    log:
+        "results/logs/prepare/{dataset}.log",
+    benchmark:
+        "results/benchmarks/prepare/{dataset}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.data(w.dataset),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    shell:
+        "{GMGAN} prepare {wildcards.dataset} > {log} 2>&1"
+
+
+rule extractor:
+    input:
+        lambda w: extractor_inputs(w.extractor_id),
+    output:
+        weights="results/extractors/{extractor_id}.safetensors",
+        about="results/extractors/{extractor_id}.json",
+    log:
+        "results/logs/extractor/{extractor_id}.log",
+    benchmark:
+        "results/benchmarks/extractor/{extractor_id}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.extractor(*extractor_owner(w.extractor_id)),
+        owner=lambda w: extractor_owner(w.extractor_id),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=120,
+        gpu=gpus(),
+    shell:
+        "{GMGAN} extractor {params.owner} > {log} 2>&1"
+
+
+rule real_features:
+    input:
+        data=lambda w: PATHS.data(PARAMS.source_names[w.dataset]),
+        extractor=lambda w: extractor_files(w.dataset, w.extractor),
+    output:
+        "results/real/{dataset}.{extractor}.safetensors",
+    log:
+        "results/logs/real_features/{dataset}.{extractor}.log",
+    benchmark:
+        "results/benchmarks/real_features/{dataset}.{extractor}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.real_features(w.dataset, w.extractor),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=gpus(),
+    shell:
+        "{GMGAN} real-features {wildcards.dataset} {wildcards.extractor} > {log} 2>&1"
+
+
+rule floor:
+    input:
+        lambda w: real_inputs(w.dataset),
+    output:
+        "results/real/{dataset}.floor.json",
+    log:
+        "results/logs/floor/{dataset}.log",
+    benchmark:
+        "results/benchmarks/floor/{dataset}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.floor(w.dataset),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    shell:
+        "{GMGAN} floor {wildcards.dataset} > {log} 2>&1"

@@ -1,0 +1,34 @@
+# Per suite: one tidy table, one page.
+
+
+rule collect:
+    input:
+        scores=[PATHS.scores(run) for run in RUNS],
+        trained=[PATHS.train_about(run) for run in RUNS],
+        floors=[PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)],
+    output:
+        table="results/scores.csv",
+        metrics="results/metrics.json",
+    log:
+        "results/logs/collect.log",
+    params:
+        fingerprint=EXPECTED.table(SUITE),
+    shell:
+        "{GMGAN} collect --suite {SUITE} > {log} 2>&1"
+
+
+rule report:
+    input:
+        table="results/scores.csv",
+        trained=[PATHS.train_about(run) for run in RUNS],
+        samples=[PATHS.samples(run) for run in RUNS],
+        data=[PATHS.data_about(name) for name in sorted({PARAMS.source_names[run.dataset] for run in RUNS})],
+        extractors=sorted({path for run in RUNS for path in extractor_about(run.dataset)}),
+    output:
+        "results/report.html",
+    log:
+        "results/logs/report.log",
+    params:
+        fingerprint=EXPECTED.report(SUITE),
+    shell:
+        "{GMGAN} report --suite {SUITE} > {log} 2>&1"

@@ -1,0 +1,88 @@
+# Per run: train, sample, features per extractor, score.
+
+
+rule train:
+    input:
+        lambda w: train_inputs(w.run),
+    output:
+        weights="results/runs/{run}/weights.safetensors",
+        history="results/runs/{run}/history.csv",
+        grid="results/runs/{run}/grid.png",
+        about="results/runs/{run}/train.json",
+    log:
+        "results/logs/train/{run}.log",
+    benchmark:
+        "results/benchmarks/train/{run}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.train(cell(w.run)),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=lambda w: train_minutes(w.run),
+        gpu=gpus(),
+    shell:
+        "{GMGAN} train {wildcards.run} > {log} 2>&1"
+
+
+rule sample:
+    input:
+        weights="results/runs/{run}/weights.safetensors",
+        about="results/runs/{run}/train.json",
+        data=lambda w: PATHS.data_about(PARAMS.source_names[cell(w.run).dataset]),
+    output:
+        "results/runs/{run}/samples.safetensors",
+    log:
+        "results/logs/sample/{run}.log",
+    benchmark:
+        "results/benchmarks/sample/{run}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.sample(cell(w.run)),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=gpus(),
+    shell:
+        "{GMGAN} sample {wildcards.run} > {log} 2>&1"
+
+
+rule features:
+    input:
+        samples="results/runs/{run}/samples.safetensors",
+        extractor=lambda w: extractor_files(cell(w.run).dataset, w.extractor),
+    output:
+        "results/runs/{run}/features.{extractor}.safetensors",
+    log:
+        "results/logs/features/{run}.{extractor}.log",
+    benchmark:
+        "results/benchmarks/features/{run}.{extractor}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.features(cell(w.run), w.extractor),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=gpus(),
+    shell:
+        "{GMGAN} features {wildcards.run} {wildcards.extractor} > {log} 2>&1"
+
+
+rule score:
+    input:
+        samples="results/runs/{run}/samples.safetensors",
+        features=lambda w: fake_features(w.run),
+        real=lambda w: real_inputs(cell(w.run).dataset),
+    output:
+        "results/runs/{run}/scores.json",
+    log:
+        "results/logs/score/{run}.log",
+    benchmark:
+        "results/benchmarks/score/{run}.tsv"
+    params:
+        fingerprint=lambda w: EXPECTED.scores(cell(w.run)),
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    shell:
+        "{GMGAN} score {wildcards.run} > {log} 2>&1"
