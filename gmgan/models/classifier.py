@@ -24,11 +24,16 @@ class Classifier(nn.Module):
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.25),
                                   nn.Linear(width * size * size, feature_dim), nn.ReLU())
         self.head = nn.Linear(feature_dim, n_classes)
+        self.register_buffer("scale", torch.ones(()))
 
     def forward(self, images):
-        """(features N x feature_dim, logits N x n_classes) of uint8 images N x C x H x W."""
+        """(features N x feature_dim, logits N x n_classes) of uint8 images N x C x H x W.
+
+        Features have a root mean square of 1 over the training split: the scale of the kernel in
+        KID, and one that distances can be read on.
+        """
         features = self.body(to_model_range(images))
-        return features, self.head(features)
+        return features / self.scale, self.head(features)
 
 
 def train_classifier(images, labels, n_classes, settings, seed, on_batch=None):
@@ -59,7 +64,11 @@ def train_classifier(images, labels, n_classes, settings, seed, on_batch=None):
             schedule.step()
             if on_batch:
                 on_batch(size, loss.detach())
-    return net.eval()
+    net.eval()
+    with torch.no_grad():
+        squares = [net(batch)[0].square().mean(1) for batch in images.split(1000)]
+        net.scale.copy_(torch.cat(squares).mean().sqrt())
+    return net
 
 
 def _shifted(images, shift):
