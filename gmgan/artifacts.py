@@ -31,8 +31,10 @@ def atomic_path(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise GmganError(f"cannot write {path}: {error.strerror}; free space or choose "
-                         "another results folder with --results") from error
+        raise GmganError(
+            f"cannot write {path}: {error.strerror}; free space or choose "
+            "another results folder with --results"
+        ) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,8 +42,10 @@ def atomic_path(path):
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise GmganError(f"cannot write {path}: {error.strerror or error}; free space or choose "
-                         "another results folder with --results") from error
+        raise GmganError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose "
+            "another results folder with --results"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -67,8 +71,9 @@ def read_json(path) -> dict:
     try:
         return json.loads(Path(path).read_text())
     except FileNotFoundError as error:
-        raise GmganError(f"{path} is missing; run the stage that makes it "
-                         f"(snakemake --cores 1 {path})") from error
+        raise GmganError(
+            f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
 
@@ -90,8 +95,9 @@ def read_arrays(path, names=None) -> tuple[dict, dict]:
             arrays = {name: file.get_tensor(name) for name in wanted}
             return arrays, json.loads((file.metadata() or {}).get("about", "{}"))
     except FileNotFoundError as error:
-        raise GmganError(f"{path} is missing; run the stage that makes it "
-                         f"(snakemake --cores 1 {path})") from error
+        raise GmganError(
+            f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
+        ) from error
     except (SafetensorError, json.JSONDecodeError) as error:
         raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
 
@@ -116,14 +122,21 @@ def sha256_file(path) -> str:
 @lru_cache(maxsize=1)
 def provenance() -> dict:
     """What made an artifact: revision of the code, versions of the libraries, the machine."""
-    libraries = ("torch", "torchvision", "torch-fidelity", "numpy", "scipy", "scikit-learn",
-                 "safetensors", "snakemake")
+    libraries = (
+        "torch",
+        "torchvision",
+        "torch-fidelity",
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "safetensors",
+        "snakemake",
+    )
     return {
         "revision": _revision(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in libraries},
-        "host": {"system": platform.platform(), "processor": _processor(),
-                 "cores": os.cpu_count()},
+        "host": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
     }
 
 
@@ -137,10 +150,15 @@ def _version(distribution):
 def _revision():
     folder = Path(__file__).parent
     try:
-        head = subprocess.run(["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True,
-                              text=True, check=True).stdout.strip()
-        changed = subprocess.run(["git", "-C", folder, "status", "--porcelain", "-uno"],
-                                 capture_output=True, text=True, check=True).stdout.strip()
+        head = subprocess.run(
+            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            ["git", "-C", folder, "status", "--porcelain", "-uno"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+changes" if changed else "")

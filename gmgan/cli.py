@@ -43,13 +43,17 @@ def _context(options):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="gmgan", description="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline "
-        "is a sub-command; `snakemake --cores 2 all` runs them all in order.")
+        prog="gmgan",
+        description="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline "
+        "is a sub-command; `snakemake --cores 2 all` runs them all in order.",
+    )
     parser.add_argument("--version", action="version", version=f"gmgan {__version__}")
-    parser.add_argument("--params", default="params.yaml", metavar="FILE",
-                        help="parameters (default: params.yaml)")
-    parser.add_argument("--results", default="results", metavar="FOLDER",
-                        help="where results go (default: results)")
+    parser.add_argument(
+        "--params", default="params.yaml", metavar="FILE", help="parameters (default: params.yaml)"
+    )
+    parser.add_argument(
+        "--results", default="results", metavar="FOLDER", help="where results go (default: results)"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
     _add_dataset_stages(commands)
     _add_run_stages(commands)
@@ -77,8 +81,12 @@ def _add_dataset_stages(commands):
 def _add_run_stages(commands):
     train = commands.add_parser("train", help="train a run, going on from its checkpoint")
     train.add_argument("run", help=RUN_HELP)
-    train.add_argument("--resume", type=Path, metavar="CHECKPOINT",
-                       help="go on from this checkpoint; refused if its parameters differ")
+    train.add_argument(
+        "--resume",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="go on from this checkpoint; refused if its parameters differ",
+    )
     train.set_defaults(function=_train)
     sample = commands.add_parser("sample", help="draw the samples that a run is scored on")
     sample.add_argument("run", help=RUN_HELP)
@@ -94,9 +102,10 @@ def _add_run_stages(commands):
 
 def _add_suite_stages(commands):
     for name, text, function in (
-            ("collect", "gather a suite's scores into results/scores.csv", _collect),
-            ("report", "write results/report.html", _report),
-            ("list", "list the runs of a suite and their budgets", _list)):
+        ("collect", "gather a suite's scores into results/scores.csv", _collect),
+        ("report", "write results/report.html", _report),
+        ("list", "list the runs of a suite and their budgets", _list),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
         command.set_defaults(function=function)

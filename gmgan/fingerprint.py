@@ -12,7 +12,7 @@ hashed by value.
 import ast
 import hashlib
 import json
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from gmgan import data, models
@@ -20,9 +20,23 @@ from gmgan.grid import Run, Settings, extractor_id, settings, suite_runs
 from gmgan.params import Params
 
 PLUMBING = frozenset(
-    {"gmgan", "gmgan.errors", "gmgan.params", "gmgan.artifacts", "gmgan.grid", "gmgan.progress",
-     "gmgan.fingerprint", "gmgan.stages", "gmgan.stages.context", "gmgan.data", "gmgan.models",
-     "gmgan.models.networks", "gmgan.models.objectives", "gmgan.metrics", "gmgan.report"}
+    {
+        "gmgan",
+        "gmgan.errors",
+        "gmgan.params",
+        "gmgan.artifacts",
+        "gmgan.grid",
+        "gmgan.progress",
+        "gmgan.fingerprint",
+        "gmgan.stages",
+        "gmgan.stages.context",
+        "gmgan.data",
+        "gmgan.models",
+        "gmgan.models.networks",
+        "gmgan.models.objectives",
+        "gmgan.metrics",
+        "gmgan.report",
+    }
 )
 
 
@@ -32,7 +46,7 @@ def digest(*parts) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(module: str, root: Path):
     """(hash of a module's code, gmgan modules it imports); None if there is no such module."""
     base = root.joinpath(*module.split("."))
@@ -67,7 +81,7 @@ def module_closure(roots, root=None) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_hash(*roots: str) -> str:
     """Hash of the code of `roots` and of every module of this package that they import."""
     root = Path(__file__).parent.parent
@@ -88,8 +102,9 @@ class Fingerprints:
     def data(self, source: str) -> str:
         """Of a prepared data set; `source` is the entry that owns the data."""
         entry = self.params.datasets[source].source
-        return digest("data", entry.model_dump(),
-                      code_hash("gmgan.stages.prepare", data.MODULES[entry.kind]))
+        return digest(
+            "data", entry.model_dump(), code_hash("gmgan.stages.prepare", data.MODULES[entry.kind])
+        )
 
     def extractor(self, dataset: str, extractor: str) -> str:
         """Of an extractor's weights."""
@@ -98,15 +113,26 @@ class Fingerprints:
         trained_on = None
         if entry.kind == "classifier":
             trained_on = self.data(self.params.source_names[dataset])
-        return digest("extractor", extractor_id(self.params, dataset, extractor), trained_on,
-                      settings_of_extractor, code_hash("gmgan.stages.extractor"))
+        return digest(
+            "extractor",
+            extractor_id(self.params, dataset, extractor),
+            trained_on,
+            settings_of_extractor,
+            code_hash("gmgan.stages.extractor"),
+        )
 
     def real_features(self, dataset: str, extractor: str) -> str:
         """Of the features of a data set's real images."""
         evaluation = self.params.datasets[dataset].evaluation
-        return digest("real", self.data(self.params.source_names[dataset]),
-                      self.extractor(dataset, extractor), evaluation.split, evaluation.n_real,
-                      evaluation.n_fake, code_hash("gmgan.stages.features"))
+        return digest(
+            "real",
+            self.data(self.params.source_names[dataset]),
+            self.extractor(dataset, extractor),
+            evaluation.split,
+            evaluation.n_real,
+            evaluation.n_fake,
+            code_hash("gmgan.stages.features"),
+        )
 
     def floor(self, dataset: str) -> str:
         """Of the real-against-real scores of a data set."""
@@ -121,11 +147,18 @@ class Fingerprints:
     def train_with(self, resolved: Settings) -> str:
         """Of the weights that training with these resolved settings gives."""
         parent = resolved.init_from
-        code = code_hash("gmgan.stages.train", models.NETWORKS[resolved.network["kind"]],
-                         models.OBJECTIVES[resolved.objective])
-        return digest("train", resolved.as_dict(),
-                      self.data(self.params.source_names[resolved.run.dataset]),
-                      self.train(parent) if parent else None, code)
+        code = code_hash(
+            "gmgan.stages.train",
+            models.NETWORKS[resolved.network["kind"]],
+            models.OBJECTIVES[resolved.objective],
+        )
+        return digest(
+            "train",
+            resolved.as_dict(),
+            self.data(self.params.source_names[resolved.run.dataset]),
+            self.train(parent) if parent else None,
+            code,
+        )
 
     def sample(self, run: Run) -> str:
         """Of a run's samples."""
@@ -134,8 +167,12 @@ class Fingerprints:
 
     def features(self, run: Run, extractor: str) -> str:
         """Of the features of a run's samples."""
-        return digest("features", self.sample(run), self.extractor(run.dataset, extractor),
-                      code_hash("gmgan.stages.features"))
+        return digest(
+            "features",
+            self.sample(run),
+            self.extractor(run.dataset, extractor),
+            code_hash("gmgan.stages.features"),
+        )
 
     def scores(self, run: Run) -> str:
         """Of a run's scores."""
@@ -150,16 +187,27 @@ class Fingerprints:
     def report(self, suite: str) -> str:
         """Of the report of a suite."""
         template = Path(__file__).parent / "report" / "templates" / "report.html.j2"
-        titles = [(name, entry.title) for section in ("datasets", "models", "suites")
-                  for name, entry in getattr(self.params, section).items()]
-        return digest("report", self.table(suite), titles, code_hash("gmgan.stages.report"),
-                      hashlib.sha256(template.read_bytes()).hexdigest())
+        titles = [
+            (name, entry.title)
+            for section in ("datasets", "models", "suites")
+            for name, entry in getattr(self.params, section).items()
+        ]
+        return digest(
+            "report",
+            self.table(suite),
+            titles,
+            code_hash("gmgan.stages.report"),
+            hashlib.sha256(template.read_bytes()).hexdigest(),
+        )
 
     def _score_inputs(self, dataset):
         if ("scores of", dataset) not in self._known:
             entry = self.params.datasets[dataset]
             real = [self.real_features(dataset, name) for name in entry.evaluation.extractors]
             self._known["scores of", dataset] = digest(
-                self.data(self.params.source_names[dataset]), real,
-                entry.evaluation.model_dump(), code_hash("gmgan.stages.score"))
+                self.data(self.params.source_names[dataset]),
+                real,
+                entry.evaluation.model_dump(),
+                code_hash("gmgan.stages.score"),
+            )
         return self._known["scores of", dataset]

@@ -47,8 +47,10 @@ def parse_run(params: Params, name: str) -> Run:
     """The run called `name`; raises GmganError for a malformed name or an impossible cell."""
     match = _RUN_NAME.fullmatch(name)
     if not match:
-        raise GmganError(f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>,"
-                         " for example digits.gmgan-static.K10.s0")
+        raise GmganError(
+            f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>,"
+            " for example digits.gmgan-static.K10.s0"
+        )
     run = Run(match["dataset"], match["model"], int(match["K"]), int(match["seed"]))
     check_run(params, run)
     return run
@@ -63,14 +65,19 @@ def check_run(params: Params, run: Run):
     if run.K < 1:
         raise GmganError(f"{run.name}: K must be at least 1, got {run.K}")
     if model.prior.kind == "normal" and run.K != 1:
-        raise GmganError(f"{run.name}: model '{run.model}' has one normal prior, so K must be 1, "
-                         f"got {run.K}")
+        raise GmganError(
+            f"{run.name}: model '{run.model}' has one normal prior, so K must be 1, got {run.K}"
+        )
     if model.objective != "gan" and not labelled:
-        raise GmganError(f"{run.name}: model '{run.model}' needs class labels and data set "
-                         f"'{run.dataset}' has none; take '{run.dataset}' out of its cells")
-    if model.objective == "supervised" and n_classes and run.K < n_classes:
-        raise GmganError(f"{run.name}: K = {run.K} is below the number of classes {n_classes}; "
-                         "every class needs at least one component")
+        raise GmganError(
+            f"{run.name}: model '{run.model}' needs class labels and data set "
+            f"'{run.dataset}' has none; take '{run.dataset}' out of its cells"
+        )
+    if model.objective == "supervised" and n_classes and n_classes > run.K:
+        raise GmganError(
+            f"{run.name}: K = {run.K} is below the number of classes {n_classes}; "
+            "every class needs at least one component"
+        )
 
 
 def suite_runs(params: Params, suite: str) -> list[Run]:
@@ -121,8 +128,9 @@ def parent_run(params: Params, run: Run, model: Model) -> Run | None:
     chain, parent = {run.model}, model.init_from
     while parent is not None:
         if parent in chain:
-            raise GmganError(f"models.{run.model}.init_from: models continue from each other in a "
-                             "circle")
+            raise GmganError(
+                f"models.{run.model}.init_from: models continue from each other in a circle"
+            )
         chain.add(parent)
         parent = params.lookup("models", parent).init_from
     normal = params.models[model.init_from].prior.kind == "normal"

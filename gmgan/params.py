@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from gmgan.errors import GmganError, unknown_name
 
@@ -225,8 +232,9 @@ class Prior(Strict):
     @model_validator(mode="after")
     def _covariance_of_dynamic_only(self):
         if (self.kind == "dynamic") != (self.covariance is not None):
-            raise ValueError("covariance (full, diagonal or scalar) belongs to the dynamic prior "
-                             "and to no other")
+            raise ValueError(
+                "covariance (full, diagonal or scalar) belongs to the dynamic prior and to no other"
+            )
         return self
 
 
@@ -372,8 +380,10 @@ def load(path="params.yaml") -> Params:
     try:
         text = path.read_text()
     except OSError as error:
-        raise GmganError(f"cannot read {path}: {error.strerror}; run in the project's folder or "
-                         "name the file with --params") from error
+        raise GmganError(
+            f"cannot read {path}: {error.strerror}; run in the project's folder or "
+            "name the file with --params"
+        ) from error
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_duplicate_keys(path, tree)
@@ -381,8 +391,9 @@ def load(path="params.yaml") -> Params:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
-        raise GmganError(f"{path}:{line}: not valid YAML: "
-                         f"{getattr(error, 'problem', error)}") from error
+        raise GmganError(
+            f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}"
+        ) from error
     if not isinstance(raw, dict):
         raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
     _merge_extended_datasets(path, tree, raw)
@@ -444,16 +455,19 @@ def _check_references(path, tree, params):
         for name in getattr(params, section):
             if not NAME.fullmatch(name):
                 place = _describe(path, tree, (section, name))
-                raise GmganError(f"{place}: names are lower-case letters, digits and hyphens "
-                                 f"(got {name!r})")
+                raise GmganError(
+                    f"{place}: names are lower-case letters, digits and hyphens (got {name!r})"
+                )
     for name, dataset in params.datasets.items():
         check(("datasets", name, "network"), "networks", dataset.network)
         for extractor in dataset.evaluation.extractors:
             check(("datasets", name, "evaluation", "extractors"), "extractors", extractor)
         if dataset.is_points == bool(dataset.evaluation.extractors):
             place = _describe(path, tree, ("datasets", name, "evaluation"))
-            raise GmganError(f"{place}: images need at least one extractor, points are scored in "
-                             f"data space and take none (got {dataset.evaluation.extractors})")
+            raise GmganError(
+                f"{place}: images need at least one extractor, points are scored in "
+                f"data space and take none (got {dataset.evaluation.extractors})"
+            )
     for name, model in params.models.items():
         check(("models", name, "network"), "networks", model.network)
         check(("models", name, "init_from"), "models", model.init_from)
@@ -471,8 +485,9 @@ def _refuse_duplicate_keys(path, node):
         seen = set()
         for key, value in node.value:
             if key.value in seen:
-                raise GmganError(f"{path}:{key.start_mark.line + 1}: key '{key.value}' is given "
-                                 "twice; keep one")
+                raise GmganError(
+                    f"{path}:{key.start_mark.line + 1}: key '{key.value}' is given twice; keep one"
+                )
             seen.add(key.value)
             _refuse_duplicate_keys(path, value)
     elif isinstance(node, yaml.SequenceNode):
@@ -489,10 +504,9 @@ def _describe(path, tree, location):
             for key, value in node.value:
                 if key.value == str(part):
                     child, line = value, key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part < len(node.value):
-                child = node.value[part]
-                line = child.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
+            child = node.value[part]
+            line = child.start_mark.line + 1
         if child is not None:
             node = child
             keys.append(str(part))

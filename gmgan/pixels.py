@@ -4,8 +4,20 @@ import numpy as np
 
 # Okabe-Ito colours: distinguishable with every common form of colour blindness.
 PALETTE = np.array(
-    [[0, 114, 178], [230, 159, 0], [0, 158, 115], [213, 94, 0], [86, 180, 233],
-     [204, 121, 167], [240, 228, 66], [120, 120, 120], [0, 0, 0], [150, 75, 0]], np.uint8)
+    [
+        [0, 114, 178],
+        [230, 159, 0],
+        [0, 158, 115],
+        [213, 94, 0],
+        [86, 180, 233],
+        [204, 121, 167],
+        [240, 228, 66],
+        [120, 120, 120],
+        [0, 0, 0],
+        [150, 75, 0],
+    ],
+    np.uint8,
+)
 
 
 def to_model_range(samples):
@@ -33,7 +45,7 @@ def tile(images, columns, pad=1, scale=1):
     images (array): uint8, N x H x W x C with C of 1 or 3. Returns uint8 rows x cols x 3. `scale`
     repeats every pixel, so that 8 x 8 images can be seen.
     """
-    count, height, width, channels = images.shape
+    count, height, width, _ = images.shape
     rows = -(-count // columns)
     canvas = np.full((rows * (height + pad) + pad, columns * (width + pad) + pad, 3), 255, np.uint8)
     for i, image in enumerate(images):

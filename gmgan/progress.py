@@ -22,8 +22,14 @@ class Progress:
         self.note = ""
         self.bar = None
         if self.stream.isatty():
-            self.bar = tqdm(total=total, initial=start, desc=description, unit=unit,
-                            file=self.stream, dynamic_ncols=True)
+            self.bar = tqdm(
+                total=total,
+                initial=start,
+                desc=description,
+                unit=unit,
+                file=self.stream,
+                dynamic_ncols=True,
+            )
 
     def __enter__(self):
         return self
@@ -47,5 +53,8 @@ class Progress:
     def _line(self):
         self.last_line = time.monotonic()
         note = f"  {self.note}" if self.note else ""
-        print(f"{self.description}: {self.count:.4g} of {self.total:.4g} {self.unit}{note}",
-              file=self.stream, flush=True)
+        print(
+            f"{self.description}: {self.count:.4g} of {self.total:.4g} {self.unit}{note}",
+            file=self.stream,
+            flush=True,
+        )

@@ -18,8 +18,10 @@ def use(device: str, threads: int) -> torch.device:
     none.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise GmganError("execution.device is cuda, but torch sees no GPU; set execution.device to "
-                         "cpu or auto, or install a CUDA build of torch")
+        raise GmganError(
+            "execution.device is cuda, but torch sees no GPU; set execution.device to "
+            "cpu or auto, or install a CUDA build of torch"
+        )
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     torch.set_num_threads(threads)
     if chosen == "cuda":  # single-threaded CPU kernels are deterministic without being asked

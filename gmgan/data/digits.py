@@ -14,6 +14,10 @@ def read(source, archives=None) -> Splits:
     images, labels = load_digits(return_X_y=True)
     images = np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
     train, test, train_labels, test_labels = train_test_split(
-        images, labels.astype(np.int64), test_size=source.test_fraction, stratify=labels,
-        random_state=derive_seed("digits", "split") % 2**32)
+        images,
+        labels.astype(np.int64),
+        test_size=source.test_fraction,
+        stratify=labels,
+        random_state=derive_seed("digits", "split") % 2**32,
+    )
     return Splits(train, train_labels, test, test_labels, [str(i) for i in range(10)])

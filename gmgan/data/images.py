@@ -23,18 +23,29 @@ def read(source, archives) -> Splits:
     """
     path = archives(source.path)
     if path is None:
-        raise GmganError(f"source.path: no {source.path}; put it there or set GMGAN_MIRROR to the "
-                         "folder that holds it")
+        raise GmganError(
+            f"source.path: no {source.path}; put it there or set GMGAN_MIRROR to the "
+            "folder that holds it"
+        )
     if source.sha256:
         _check_hash(path, source.sha256)
     if path.is_dir():
-        return _read_members(source, path, {
-            file.relative_to(path).as_posix(): file.read_bytes for file in path.rglob("*")
-            if file.is_file()})
+        return _read_members(
+            source,
+            path,
+            {
+                file.relative_to(path).as_posix(): file.read_bytes
+                for file in path.rglob("*")
+                if file.is_file()
+            },
+        )
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read_members(source, path, {
-                name: lambda name=name: archive.read(name) for name in archive.namelist()})
+            return _read_members(
+                source,
+                path,
+                {name: lambda name=name: archive.read(name) for name in archive.namelist()},
+            )
     except zipfile.BadZipFile as error:
         raise GmganError(f"{path} is no whole zip file ({error}); fetch it again") from error
 
@@ -45,14 +56,18 @@ def _check_hash(path, expected):
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
-        raise GmganError(f"{path} has SHA-256 {found[:16]}..., expected {expected[:16]}...; fetch "
-                         "it again or correct source.sha256")
+        raise GmganError(
+            f"{path} has SHA-256 {found[:16]}..., expected {expected[:16]}...; fetch "
+            "it again or correct source.sha256"
+        )
 
 
 def _read_members(source, path, members):
-    names = sorted(name for name in members
-                   if PurePosixPath(name).suffix.lower() in SUFFIXES
-                   and not name.startswith("__MACOSX/"))
+    names = sorted(
+        name
+        for name in members
+        if PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith("__MACOSX/")
+    )
     parts = [PurePosixPath(name).parts for name in names]
     if not names:
         raise GmganError(f"{path} holds no images ({', '.join(sorted(SUFFIXES))})")
@@ -64,13 +79,13 @@ def _read_members(source, path, members):
         raise GmganError(f"{path}: expected CLASS/image or train/CLASS/image and test/CLASS/image")
     classes = sorted({part[-2] for part in parts})
     if source.classes not in (None, len(classes)):
-        raise GmganError(f"{path} has {len(classes)} classes, source.classes says "
-                         f"{source.classes}")
+        raise GmganError(f"{path} has {len(classes)} classes, source.classes says {source.classes}")
     labels = np.array([classes.index(part[-2]) for part in parts], np.int64)
     images = np.empty((len(names), *source.sample_shape), np.uint8)
     for i, name in enumerate(names):
-        images[i] = _decode(source, f"{path}:{name}" if Path(path).is_file() else f"{path}/{name}",
-                            members[name])
+        images[i] = _decode(
+            source, f"{path}:{name}" if Path(path).is_file() else f"{path}/{name}", members[name]
+        )
     return Splits(images[~is_test], labels[~is_test], images[is_test], labels[is_test], classes)
 
 
@@ -83,6 +98,7 @@ def _decode(source, place, read_bytes):
         with Image.open(io.BytesIO(read_bytes())) as image:
             converted = image.convert("L" if source.colour == "grey" else "RGB")
     except (OSError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
-        raise GmganError(f"{place} cannot be read as an image ({error}); repair or remove "
-                         "it") from error
+        raise GmganError(
+            f"{place} cannot be read as an image ({error}); repair or remove it"
+        ) from error
     return fit(converted, source.size, source.resize, place)

@@ -26,14 +26,21 @@ def read(source, archives) -> Splits:
     Raises GmganError when a file is missing and cannot be downloaded, or has the wrong hash.
     """
     allow_torchvision_without_ops()
-    readers = {"mnist": _idx, "fashion-mnist": _idx, "cifar10": _cifar10, "stl10": _stl10,
-               "stl10-unlabelled": _stl10}
+    readers = {
+        "mnist": _idx,
+        "fashion-mnist": _idx,
+        "cifar10": _cifar10,
+        "stl10": _stl10,
+        "stl10-unlabelled": _stl10,
+    }
     with tempfile.TemporaryDirectory(prefix="gmgan-") as scratch:
         train, train_labels, test, test_labels, classes = readers[source.kind](
-            source.kind, Path(scratch), archives)
+            source.kind, Path(scratch), archives
+        )
     size = source.sample_shape[0]
-    return Splits(resize_all(train, size), train_labels, resize_all(test, size), test_labels,
-                  classes)
+    return Splits(
+        resize_all(train, size), train_labels, resize_all(test, size), test_labels, classes
+    )
 
 
 def _fetch(dataset_name, relative, md5, addresses, scratch, archives):
@@ -45,8 +52,10 @@ def _fetch(dataset_name, relative, md5, addresses, scratch, archives):
     local = archives(relative)
     if local is not None:
         if not check_integrity(str(local), md5):
-            raise GmganError(f"{local} is not the official file of {dataset_name} (MD5 differs "
-                             f"from {md5}); remove or replace it")
+            raise GmganError(
+                f"{local} is not the official file of {dataset_name} (MD5 differs "
+                f"from {md5}); remove or replace it"
+            )
         os.symlink(local.resolve(), target)
         return target
     failure = None
@@ -60,8 +69,10 @@ def _fetch(dataset_name, relative, md5, addresses, scratch, archives):
             return target
         except (OSError, RuntimeError) as error:
             failure = error
-    raise GmganError(f"{dataset_name}: cannot download {relative} ({failure}); put it under the "
-                     f"folder in GMGAN_MIRROR as {relative}") from failure
+    raise GmganError(
+        f"{dataset_name}: cannot download {relative} ({failure}); put it under the "
+        f"folder in GMGAN_MIRROR as {relative}"
+    ) from failure
 
 
 def _idx(kind, scratch, archives):
@@ -69,8 +80,14 @@ def _idx(kind, scratch, archives):
 
     cls = datasets.MNIST if kind == "mnist" else datasets.FashionMNIST
     for name, md5 in cls.resources:
-        _fetch(kind, f"{cls.__name__}/raw/{name}", md5, [m + name for m in cls.mirrors], scratch,
-               archives)
+        _fetch(
+            kind,
+            f"{cls.__name__}/raw/{name}",
+            md5,
+            [m + name for m in cls.mirrors],
+            scratch,
+            archives,
+        )
     parts = []
     for is_train in (True, False):
         split = cls(str(scratch), train=is_train, download=True)
@@ -84,9 +101,15 @@ class _ArraysOnly(pickle.Unpickler):
     Only the constructors of plain numpy arrays are let through.
     """
 
-    allowed = frozenset({("numpy.core.multiarray", "_reconstruct"),
-                         ("numpy._core.multiarray", "_reconstruct"),
-                         ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")})
+    allowed = frozenset(
+        {
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+            ("_codecs", "encode"),
+        }
+    )
 
     def find_class(self, module, name):
         if (module, name) not in self.allowed:
@@ -101,19 +124,25 @@ def _cifar10(kind, scratch, archives):
 
     path = _fetch(kind, CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url], scratch, archives)
     with tarfile.open(path) as archive:
+
         def member(name):
             return archive.extractfile(f"{CIFAR10.base_folder}/{name}").read()
 
-        return read_cifar10_batches(member, [name for name, _ in CIFAR10.train_list],
-                                    [name for name, _ in CIFAR10.test_list],
-                                    CIFAR10.meta["filename"])
+        return read_cifar10_batches(
+            member,
+            [name for name, _ in CIFAR10.train_list],
+            [name for name, _ in CIFAR10.test_list],
+            CIFAR10.meta["filename"],
+        )
 
 
 def read_cifar10_batches(member, train_names, test_names, meta_name):
     """Arrays from CIFAR-10's python batches; `member(name)` gives a file's bytes."""
+
     def batches(names):
-        contents = [_ArraysOnly(io.BytesIO(member(name)), encoding="latin1").load()
-                    for name in names]
+        contents = [
+            _ArraysOnly(io.BytesIO(member(name)), encoding="latin1").load() for name in names
+        ]
         images = np.concatenate([np.asarray(batch["data"]) for batch in contents])
         labels = np.concatenate([np.asarray(batch["labels"], np.int64) for batch in contents])
         return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy(), labels

@@ -16,8 +16,10 @@ def fit(image, size, rule, place) -> np.ndarray:
     if image.size != (size, size):
         if rule == "none":
             width, height = image.size
-            raise GmganError(f"{place} is {width} x {height} pixels, expected {size} x {size}; "
-                             "set source.resize to crop or stretch")
+            raise GmganError(
+                f"{place} is {width} x {height} pixels, expected {size} x {size}; "
+                "set source.resize to crop or stretch"
+            )
         if rule == "crop":
             scale = size / min(image.size)
             width, height = (max(size, round(side * scale)) for side in image.size)

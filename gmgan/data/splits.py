@@ -28,9 +28,12 @@ class Splits:
             if len(samples) == 0:
                 raise GmganError(f"the {split} split is empty")
             if len(samples) != len(labels):
-                raise GmganError(f"the {split} split has {len(samples)} samples and {len(labels)} "
-                                 "labels")
+                raise GmganError(
+                    f"the {split} split has {len(samples)} samples and {len(labels)} labels"
+                )
             low = 0 if self.classes else -1
             if labels.min() < low or labels.max() >= max(len(self.classes), 0):
-                raise GmganError(f"the {split} split has labels from {labels.min()} to "
-                                 f"{labels.max()}, outside 0 to {len(self.classes) - 1}")
+                raise GmganError(
+                    f"the {split} split has labels from {labels.min()} to "
+                    f"{labels.max()}, outside 0 to {len(self.classes) - 1}"
+                )

@@ -26,8 +26,10 @@ def inception_score(logits, splits):
     Named after Inception whatever network gives the logits: the extractor column says which.
     """
     if len(logits) < splits:
-        raise GmganError(f"the Inception Score over {splits} splits needs at least {splits} "
-                         f"samples, got {len(logits)}")
+        raise GmganError(
+            f"the Inception Score over {splits} splits needs at least {splits} "
+            f"samples, got {len(logits)}"
+        )
     scores = isc_features_to_metric(torch.from_numpy(logits), splits=splits, rng_seed=RNG_SEED)
     return {"inception_score": (scores["inception_score_mean"], scores["inception_score_std"])}
 
@@ -40,25 +42,42 @@ def fid(fake, real):
 def kid(fake, real, subsets, subset_size):
     """Unbiased squared MMD, cubic kernel, over random subsets: mean and std (Binkowski 2018)."""
     if min(len(fake), len(real)) < subset_size:
-        raise GmganError(f"KID with subsets of {subset_size} needs that many samples, got "
-                         f"{min(len(fake), len(real))}; lower evaluation.kid_subset_size")
+        raise GmganError(
+            f"KID with subsets of {subset_size} needs that many samples, got "
+            f"{min(len(fake), len(real))}; lower evaluation.kid_subset_size"
+        )
     scores = kid_features_to_metric(
-        torch.from_numpy(fake).double(), torch.from_numpy(real).double(), kid_subsets=subsets,
-        kid_subset_size=subset_size, rng_seed=RNG_SEED, verbose=False)
-    return {"kid": (scores["kernel_inception_distance_mean"],
-                    scores["kernel_inception_distance_std"])}
+        torch.from_numpy(fake).double(),
+        torch.from_numpy(real).double(),
+        kid_subsets=subsets,
+        kid_subset_size=subset_size,
+        rng_seed=RNG_SEED,
+        verbose=False,
+    )
+    return {
+        "kid": (scores["kernel_inception_distance_mean"], scores["kernel_inception_distance_std"])
+    }
 
 
 def precision_recall(fake, real, neighbours):
     """Improved precision and recall with k nearest neighbours (Kynkaanniemi et al. 2019)."""
     if min(len(fake), len(real)) <= neighbours:
-        raise GmganError(f"precision and recall with {neighbours} neighbours need more than "
-                         f"{neighbours} samples, got {min(len(fake), len(real))}")
+        raise GmganError(
+            f"precision and recall with {neighbours} neighbours need more than "
+            f"{neighbours} samples, got {min(len(fake), len(real))}"
+        )
     scores = prc_features_to_metric(
-        torch.from_numpy(fake), torch.from_numpy(real), prc_neighborhood=neighbours,
-        prc_batch_size=2500, save_cpu_ram=True, verbose=False)
-    return {f"precision_k{neighbours}": scores["precision"],
-            f"recall_k{neighbours}": scores["recall"]}
+        torch.from_numpy(fake),
+        torch.from_numpy(real),
+        prc_neighborhood=neighbours,
+        prc_batch_size=2500,
+        save_cpu_ram=True,
+        verbose=False,
+    )
+    return {
+        f"precision_k{neighbours}": scores["precision"],
+        f"recall_k{neighbours}": scores["recall"],
+    }
 
 
 def class_accuracy(logits, targets):

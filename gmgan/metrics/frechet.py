@@ -10,8 +10,10 @@ def moments(samples):
     """Mean (d) and unbiased covariance (d x d) of samples (N x d), in float64."""
     samples = np.asarray(samples, np.float64)
     if len(samples) <= samples.shape[1]:
-        raise GmganError(f"a Frechet distance in {samples.shape[1]} dimensions needs more than "
-                         f"{samples.shape[1]} samples, got {len(samples)}; raise n_real and n_fake")
+        raise GmganError(
+            f"a Frechet distance in {samples.shape[1]} dimensions needs more than "
+            f"{samples.shape[1]} samples, got {len(samples)}; raise n_real and n_fake"
+        )
     return samples.mean(0), np.cov(samples, rowvar=False)
 
 

@@ -21,5 +21,7 @@ def mode_scores(points, centres, std):
     """
     nearest, distance = nearest_modes(points, centres)
     good = distance <= HIGH_QUALITY_STDS * std
-    return {"modes_captured": float(len(np.unique(nearest[good]))),
-            "high_quality_share": float(good.mean())}
+    return {
+        "modes_captured": float(len(np.unique(nearest[good]))),
+        "high_quality_share": float(good.mean()),
+    }

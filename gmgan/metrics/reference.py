@@ -26,8 +26,7 @@ class Reference:
 
     def floor(self, rows):
         """The two disjoint real halves, as (stand-in for generated, reference)."""
-        return (rows[self.floor_real : self.floor_real + self.floor_fake],
-                rows[: self.floor_real])
+        return (rows[self.floor_real : self.floor_real + self.floor_fake], rows[: self.floor_real])
 
 
 def choose_reference(total, n_real, n_fake, seed) -> Reference:
@@ -37,8 +36,9 @@ def choose_reference(total, n_real, n_fake, seed) -> Reference:
     at most of that n. Raises GmganError if the split has fewer than `n_real` samples.
     """
     if total < n_real:
-        raise GmganError(f"evaluation.n_real is {n_real}, but the split has only {total} samples; "
-                         "lower n_real")
+        raise GmganError(
+            f"evaluation.n_real is {n_real}, but the split has only {total} samples; lower n_real"
+        )
     floor_real, floor_fake = n_real, n_fake
     if n_real + n_fake > total:
         floor_real, floor_fake = min(n_real, total // 2), min(n_fake, total // 2)

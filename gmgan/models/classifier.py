@@ -18,11 +18,20 @@ class Classifier(nn.Module):
         layers, width = [], sample_shape[0]
         size = sample_shape[1]
         for out in channels:
-            layers += [nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(),
-                       nn.MaxPool2d(2)]
+            layers += [
+                nn.Conv2d(width, out, 3, padding=1),
+                nn.BatchNorm2d(out),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
             width, size = out, size // 2
-        self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.25),
-                                  nn.Linear(width * size * size, feature_dim), nn.ReLU())
+        self.body = nn.Sequential(
+            *layers,
+            nn.Flatten(),
+            nn.Dropout(0.25),
+            nn.Linear(width * size * size, feature_dim),
+            nn.ReLU(),
+        )
         self.head = nn.Linear(feature_dim, n_classes)
         self.register_buffer("scale", torch.ones(()))
 
@@ -45,8 +54,9 @@ def train_classifier(images, labels, n_classes, settings, seed, on_batch=None):
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        net = Classifier(tuple(images.shape[1:]), n_classes, settings["channels"],
-                         settings["feature_dim"]).to(images.device)
+        net = Classifier(
+            tuple(images.shape[1:]), n_classes, settings["channels"], settings["feature_dim"]
+        ).to(images.device)
         size = settings["batch_size"]
         steps = max(1, round(settings["kimg"] * 1000 / size))
         optimizer = torch.optim.Adam(net.parameters(), fused=True)

@@ -57,16 +57,21 @@ def classifier_extractor_class(weights, about):
 
     weights (dict): tensors; about (dict): sample_shape (C, H, W), n_classes, channels, feature_dim.
     """
-    net = Classifier(tuple(about["sample_shape"]), about["n_classes"], about["channels"],
-                     about["feature_dim"])
+    net = Classifier(
+        tuple(about["sample_shape"]), about["n_classes"], about["channels"], about["feature_dim"]
+    )
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise GmganError(f"the weights of the classifier do not fit: {_first(error)}; delete them "
-                         "and run again") from error
+        raise GmganError(
+            f"the weights of the classifier do not fit: {_first(error)}; delete them and run again"
+        ) from error
     net.eval()
-    return type("TrainedClassifier", (ClassifierExtractor,),
-                {"trained_classifier": staticmethod(lambda: net)})
+    return type(
+        "TrainedClassifier",
+        (ClassifierExtractor,),
+        {"trained_classifier": staticmethod(lambda: net)},
+    )
 
 
 def inception(weights, features_list=("2048", "logits_unbiased")):
@@ -75,11 +80,14 @@ def inception(weights, features_list=("2048", "logits_unbiased")):
     torch.save(weights, buffer)  # torch-fidelity unpickles its input: give it our own bytes
     buffer.seek(0)
     try:
-        net = FeatureExtractorInceptionV3("inception-v3-compat", list(features_list),
-                                          feature_extractor_weights_path=buffer)
+        net = FeatureExtractorInceptionV3(
+            "inception-v3-compat", list(features_list), feature_extractor_weights_path=buffer
+        )
     except RuntimeError as error:
-        raise GmganError(f"these are not the weights of inception-v3-compat: {_first(error)}; "
-                         f"get them from {INCEPTION_ADDRESS}") from error
+        raise GmganError(
+            f"these are not the weights of inception-v3-compat: {_first(error)}; "
+            f"get them from {INCEPTION_ADDRESS}"
+        ) from error
     return net.requires_grad_(False).eval()
 
 

@@ -29,10 +29,16 @@ class Trainer:
         self.noise = torch.Generator(samples.device).manual_seed(noise_seed)
         generator_side = [*model.generator.parameters(), *model.prior.parameters()]
         self.optimizers = {
-            name: torch.optim.Adam(parameters, lr=training["learning_rate"],
-                                   betas=(training["beta1"], training["beta2"]), fused=True)
-            for name, parameters in (("g", generator_side),
-                                     ("d", list(model.discriminator.parameters())))
+            name: torch.optim.Adam(
+                parameters,
+                lr=training["learning_rate"],
+                betas=(training["beta1"], training["beta2"]),
+                fused=True,
+            )
+            for name, parameters in (
+                ("g", generator_side),
+                ("d", list(model.discriminator.parameters())),
+            )
         }
 
     @property
@@ -61,8 +67,14 @@ class Trainer:
         self._descend("g", g_loss)
         self.iteration += 1
         with torch.no_grad():
-            return torch.stack([d_loss, g_loss, objective.realness(real_out).mean(),
-                                objective.realness(fake_out).mean()])
+            return torch.stack(
+                [
+                    d_loss,
+                    g_loss,
+                    objective.realness(real_out).mean(),
+                    objective.realness(fake_out).mean(),
+                ]
+            )
 
     def state(self):
         """Everything that training depends on from here, as a flat dict of tensors."""
@@ -76,14 +88,22 @@ class Trainer:
 
     def load_state(self, state):
         """Go on from `state`; raises KeyError or RuntimeError when it does not fit the model."""
-        self.model.load_state({name.removeprefix("model."): tensor for name, tensor in state.items()
-                               if name.startswith("model.")})
+        self.model.load_state(
+            {
+                name.removeprefix("model."): tensor
+                for name, tensor in state.items()
+                if name.startswith("model.")
+            }
+        )
         for name, optimizer in self.optimizers.items():
             full = optimizer.state_dict()
+            parameters = optimizer.param_groups[0]["params"]
             slots = {}
             for key, value in state.items():
                 if key.startswith(f"adam.{name}."):
                     _, _, i, slot = key.split(".")
+                    if slot != "step":  # moments lie in memory as their parameter does
+                        value = torch.empty_like(parameters[int(i)]).copy_(value)
                     slots.setdefault(int(i), {})[slot] = value
             optimizer.load_state_dict({**full, "state": slots})
         self.noise.set_state(state["noise"].cpu())
@@ -110,8 +130,9 @@ class Trainer:
         size, device = (self.batch_size,), self.samples.device
         k = torch.randint(self.model.prior.n_components, size, generator=self.noise, device=device)
         y = torch.randint(max(self.model.n_classes, 1), size, generator=self.noise, device=device)
-        eps = torch.randn(self.batch_size, self.model.prior.dim, generator=self.noise,
-                          device=device)
+        eps = torch.randn(
+            self.batch_size, self.model.prior.dim, generator=self.noise, device=device
+        )
         return k, y, eps
 
     def _discriminate(self, real, fake):

@@ -7,16 +7,24 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import matplotlib.pyplot as plt
+import numpy as np
 
-from gmgan.pixels import PALETTE  # noqa: E402
+from gmgan.pixels import PALETTE
 
 COLOURS = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in PALETTE]
 STYLE = {
-    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
-    "grid.alpha": 0.3, "grid.linewidth": 0.5, "legend.frameon": False, "svg.fonttype": "none",
-    "font.family": "sans-serif", "svg.hashsalt": "gmgan", "figure.dpi": 100,
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "svg.hashsalt": "gmgan",
+    "figure.dpi": 100,
 }
 
 
@@ -26,18 +34,33 @@ def training_curves(histories: dict) -> str:
     histories: {title of the model: [history as DataFrame, one per seed]}. Returns SVG.
     """
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(2, len(histories), figsize=(2.3 * len(histories) + 0.6, 4),
-                                    sharex="col", sharey="row", squeeze=False)
-        series = ((("loss_d", "discriminator", 3, "-"), ("loss_g", "generator", 0, "--")),
-                  (("d_real", "on real", 2, "-"), ("d_fake", "on generated", 1, "--")))
+        figure, axes = plt.subplots(
+            2,
+            len(histories),
+            figsize=(2.3 * len(histories) + 0.6, 4),
+            sharex="col",
+            sharey="row",
+            squeeze=False,
+        )
+        series = (
+            (("loss_d", "discriminator", 3, "-"), ("loss_g", "generator", 0, "--")),
+            (("d_real", "on real", 2, "-"), ("d_fake", "on generated", 1, "--")),
+        )
         for column, (title, seeds) in enumerate(histories.items()):
             for row, lines in enumerate(series):
                 axis = axes[row, column]
                 for name, label, colour, dash in lines:
                     for i, history in enumerate(seeds):
                         smooth = history[name].rolling(5, min_periods=1).mean()
-                        axis.plot(history.kimg, smooth, dash, color=COLOURS[colour], lw=0.9,
-                                  alpha=0.8, label=label if i == 0 else None)
+                        axis.plot(
+                            history.kimg,
+                            smooth,
+                            dash,
+                            color=COLOURS[colour],
+                            lw=0.9,
+                            alpha=0.8,
+                            label=label if i == 0 else None,
+                        )
             axes[0, column].set_title(title, fontsize=9)
             axes[1, column].set_xlabel("kimg")
             axes[1, column].set_ylim(0, 1)
@@ -58,17 +81,20 @@ def scatters(panels: list, centres, std) -> str:
     rows = -(-len(panels) // columns)
     extent = 1.25 * (np.abs(centres).max() + 3 * std)
     with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.55 * rows),
-                                    squeeze=False)
-        for axis in axes.flat[len(panels):]:
+        figure, axes = plt.subplots(
+            rows, columns, figsize=(2.4 * columns, 2.55 * rows), squeeze=False
+        )
+        for axis in axes.flat[len(panels) :]:
             axis.set_visible(False)
         for axis, (title, points, colour) in zip(axes.flat, panels, strict=False):
             for x, y in centres:
                 axis.add_patch(plt.Circle((x, y), 3 * std, fill=False, lw=0.6, color="#777777"))
-            axis.scatter(points[:, 0], points[:, 1], s=1.5, lw=0,
-                         c=PALETTE[colour % len(PALETTE)] / 255)
-            axis.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xticks=[],
-                     yticks=[])
+            axis.scatter(
+                points[:, 0], points[:, 1], s=1.5, lw=0, c=PALETTE[colour % len(PALETTE)] / 255
+            )
+            axis.set(
+                xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xticks=[], yticks=[]
+            )
             axis.set_title(title, fontsize=8)
         figure.tight_layout()
         return png_address(_png(figure))
@@ -84,7 +110,7 @@ def _svg(figure):
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
     text = buffer.getvalue()
-    return text[text.index("<svg"):]
+    return text[text.index("<svg") :]
 
 
 def _png(figure):

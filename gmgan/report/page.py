@@ -8,7 +8,11 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 def render(**content) -> str:
     """The report as one self-contained HTML document; text is escaped, figures are not."""
     folder = resources.files("gmgan.report") / "templates"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-                              lstrip_blocks=True,
-                              loader=FunctionLoader(lambda name: (folder / name).read_text()))
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: (folder / name).read_text()),
+    )
     return environment.get_template("report.html.j2").render(**content)

@@ -54,27 +54,40 @@ def score_tables(table: pd.DataFrame, titles: dict) -> list:
     """One ScoreTable per (data set, extractor); `titles` maps a model's name to its title."""
     scored = table[table.metric.notna()]
     found = []
-    for (dataset, extractor), group in scored.groupby(["dataset", "extractor"], sort=False):
+    for (dataset, _), group in scored.groupby(["dataset", "extractor"], sort=False):
         runs = group[group.model != "real"]
         if runs.empty:
             continue
-        protocol = {name: runs[name].iloc[0] for name in
-                    ("n_real", "n_fake", "extractor", "extractor_hash", "split")}
+        protocol = {
+            name: runs[name].iloc[0]
+            for name in ("n_real", "n_fake", "extractor", "extractor_hash", "split")
+        }
         known = list(METRICS)
-        metrics = sorted(group.metric.unique(),
-                         key=lambda m: (known.index(m) if m in known else len(known), m))
+        metrics = sorted(
+            group.metric.unique(), key=lambda m: (known.index(m) if m in known else len(known), m)
+        )
         rows = []
         for (model, K), cells in runs.groupby(["model", "K"], sort=False):
             components = f", K = {K}" if K > 1 else ""
-            rows.append((f"{titles.get(model, model)}{components}", False,
-                         [_cell(cells, metric) for metric in metrics]))
+            rows.append(
+                (
+                    f"{titles.get(model, model)}{components}",
+                    False,
+                    [_cell(cells, metric) for metric in metrics],
+                )
+            )
         floor = group[group.model == "real"]
         if not floor.empty:
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
-            rows.append((f"real data against real data{note}", True,
-                         [_cell(floor, metric) for metric in metrics]))
+            rows.append(
+                (
+                    f"real data against real data{note}",
+                    True,
+                    [_cell(floor, metric) for metric in metrics],
+                )
+            )
         columns = [(metric, *label_of(metric)[:2]) for metric in metrics]
         found.append(ScoreTable(dataset, protocol, columns, rows))
     return found

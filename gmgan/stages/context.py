@@ -42,8 +42,10 @@ class Context:
     def refuse_stale(self, path, about: dict, expected: str):
         """Raise GmganError if an artifact was made from other parameters or other code."""
         if about.get("fingerprint") != expected:
-            raise GmganError(f"{path} was made from other parameters or other code; make it again "
-                             f"(snakemake --cores 1 {path})")
+            raise GmganError(
+                f"{path} was made from other parameters or other code; make it again "
+                f"(snakemake --cores 1 {path})"
+            )
 
     def device(self):
         """The torch device chosen in params.yaml; makes torch deterministic."""

@@ -24,8 +24,9 @@ def run(context: Context, dataset: str, extractor: str):
         weights, about = _inception(context, settings)
     name = extractor_id(context.params, dataset, extractor)
     path = context.paths.extractor(name)
-    stamp = context.stamp(context.expected.extractor(dataset, extractor), kind=settings.kind,
-                          **about)
+    stamp = context.stamp(
+        context.expected.extractor(dataset, extractor), kind=settings.kind, **about
+    )
     weights = {key: tensor.cpu().numpy() for key, tensor in weights.items()}
     header = {key: stamp[key] for key in stamp if key != "provenance"}
     write_arrays(path, weights, header)
@@ -37,8 +38,10 @@ def _train(context, dataset, settings):
     device = context.device()
     arrays, about = context.data(dataset), context.data_about(dataset)
     if not about["classes"]:
-        raise GmganError(f"data set '{dataset}' has no labels, so no classifier can be trained on "
-                         "it; name another extractor in its evaluation")
+        raise GmganError(
+            f"data set '{dataset}' has no labels, so no classifier can be trained on "
+            "it; name another extractor in its evaluation"
+        )
 
     def tensors(split):
         images = torch.from_numpy(arrays[split]).permute(0, 3, 1, 2).contiguous()
@@ -48,38 +51,56 @@ def _train(context, dataset, settings):
     options = settings.model_dump()
     with Progress(settings.kimg, f"classifier for {dataset}", "kimg") as progress:
         net = classifier.train_classifier(
-            images, labels, len(about["classes"]), options,
+            images,
+            labels,
+            len(about["classes"]),
+            options,
             derive_seed("classifier", context.source_of(dataset)),
-            lambda count, loss: progress.update(count / 1000))
+            lambda count, loss: progress.update(count / 1000),
+        )
     accuracy = {}
     for split in ("train", "test"):
         images, labels = tensors(split)
         accuracy[f"{split}_accuracy"] = float(
-            (classifier.predict(net, images) == labels).double().mean())
+            (classifier.predict(net, images) == labels).double().mean()
+        )
     return net.state_dict(), {
-        "trained_on": context.source_of(dataset), "sample_shape": list(images.shape[1:]),
-        "n_classes": len(about["classes"]), "channels": settings.channels,
-        "feature_dim": settings.feature_dim, **accuracy}
+        "trained_on": context.source_of(dataset),
+        "sample_shape": list(images.shape[1:]),
+        "n_classes": len(about["classes"]),
+        "channels": settings.channels,
+        "feature_dim": settings.feature_dim,
+        **accuracy,
+    }
 
 
 def _inception(context, settings):
     from gmgan.models.extractors import INCEPTION_ADDRESS, inception
 
-    path = Path(settings.weights) if settings.weights else _download(context, settings,
-                                                                     INCEPTION_ADDRESS)
+    path = (
+        Path(settings.weights)
+        if settings.weights
+        else _download(context, settings, INCEPTION_ADDRESS)
+    )
     if not path.is_file():
-        raise GmganError(f"extractors.inception.weights: no file {path}; fetch "
-                         f"{INCEPTION_ADDRESS} and put it there")
+        raise GmganError(
+            f"extractors.inception.weights: no file {path}; fetch "
+            f"{INCEPTION_ADDRESS} and put it there"
+        )
     with open(path, "rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if not found.startswith(settings.sha256):
-        raise GmganError(f"{path} has SHA-256 {found[:16]}..., expected {settings.sha256}...; "
-                         f"fetch {INCEPTION_ADDRESS} again")
+        raise GmganError(
+            f"{path} has SHA-256 {found[:16]}..., expected {settings.sha256}...; "
+            f"fetch {INCEPTION_ADDRESS} again"
+        )
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise GmganError(f"{path} cannot be read as weights ({str(error).splitlines()[0]}); fetch "
-                         f"{INCEPTION_ADDRESS} again") from error
+        raise GmganError(
+            f"{path} cannot be read as weights ({str(error).splitlines()[0]}); fetch "
+            f"{INCEPTION_ADDRESS} again"
+        ) from error
     inception(weights)  # shapes are checked here rather than an hour later
     return weights, {"hash": found}
 
@@ -97,7 +118,9 @@ def _download(context, settings, address):
         try:
             torch.hub.download_url_to_file(address, str(path), hash_prefix=settings.sha256)
         except (OSError, RuntimeError) as error:
-            raise GmganError(f"extractor inception: cannot download its weights ({error}); fetch "
-                             f"{address} and name the file in extractors.inception.weights, or put "
-                             "it into the folder in GMGAN_MIRROR") from error
+            raise GmganError(
+                f"extractor inception: cannot download its weights ({error}); fetch "
+                f"{address} and name the file in extractors.inception.weights, or put "
+                "it into the folder in GMGAN_MIRROR"
+            ) from error
     return path

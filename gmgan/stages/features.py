@@ -13,13 +13,18 @@ def run_real(context: Context, dataset: str, name: str):
     """Write the features of the real images that scores of `dataset` compare with."""
     evaluation = context.params.lookup("datasets", dataset).evaluation
     images = context.data(dataset, [evaluation.split])[evaluation.split]
-    reference = choose_reference(len(images), evaluation.n_real, evaluation.n_fake,
-                                 derive_seed("reference", dataset, evaluation.split))
-    features, logits = _extract(context, dataset, name, images[reference.order],
-                                f"real {dataset}")
-    write_arrays(context.paths.real_features(dataset, name),
-                 {"features": features, "logits": logits},
-                 {"fingerprint": context.expected.real_features(dataset, name)})
+    reference = choose_reference(
+        len(images),
+        evaluation.n_real,
+        evaluation.n_fake,
+        derive_seed("reference", dataset, evaluation.split),
+    )
+    features, logits = _extract(context, dataset, name, images[reference.order], f"real {dataset}")
+    write_arrays(
+        context.paths.real_features(dataset, name),
+        {"features": features, "logits": logits},
+        {"fingerprint": context.expected.real_features(dataset, name)},
+    )
 
 
 def run(context: Context, cell: Run, name: str):
@@ -29,18 +34,26 @@ def run(context: Context, cell: Run, name: str):
     context.refuse_stale(path, about, context.expected.sample(cell))
     found = {}
     if len(arrays["samples"]):
-        found = dict(zip(("features", "logits"), _extract(
-            context, cell.dataset, name, arrays["samples"], cell.name), strict=True))
-    write_arrays(context.paths.features(cell, name), found,
-                 {"fingerprint": context.expected.features(cell, name),
-                  "status": about["status"]})
+        found = dict(
+            zip(
+                ("features", "logits"),
+                _extract(context, cell.dataset, name, arrays["samples"], cell.name),
+                strict=True,
+            )
+        )
+    write_arrays(
+        context.paths.features(cell, name),
+        found,
+        {"fingerprint": context.expected.features(cell, name), "status": about["status"]},
+    )
 
 
 def _extract(context, dataset, name, images, description):
     identifier = extractor_id(context.params, dataset, name)
     about = read_json(context.paths.extractor_about(identifier))
-    context.refuse_stale(context.paths.extractor_about(identifier), about,
-                         context.expected.extractor(dataset, name))
+    context.refuse_stale(
+        context.paths.extractor_about(identifier), about, context.expected.extractor(dataset, name)
+    )
     import torch
 
     arrays, _ = read_arrays(context.paths.extractor(identifier))

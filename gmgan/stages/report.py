@@ -26,50 +26,66 @@ def run(context: Context, suite: str):
     for cell in runs:
         by_dataset.setdefault(cell.dataset, []).append(cell)
     score_tables = tables.score_tables(table, titles)
-    sections = [{
-        "name": dataset, "title": context.params.datasets[dataset].title,
-        "about": context.data_about(dataset),
-        "points": context.params.datasets[dataset].is_points,
-        "tables": [t for t in score_tables if t.dataset == dataset],
-        "extractors": _extractors(context, dataset),
-        "pictures": _pictures(context, cells, titles),
-        "curves": Markup(figures.training_curves(_histories(context, cells, titles))),
-    } for dataset, cells in by_dataset.items()]
-    write_text(context.paths.report(), page.render(
-        suite=suite, title=context.params.suites[suite].title, sections=sections,
-        runs=[_run_row(cell, trained[cell], table, titles) for cell in runs],
-        provenance=provenance(), seeds=sorted({cell.seed for cell in runs}),
-        machines=_machines(trained.values()),
-        train_seconds=sum(about["seconds"] for about in trained.values())))
+    sections = [
+        {
+            "name": dataset,
+            "title": context.params.datasets[dataset].title,
+            "about": context.data_about(dataset),
+            "points": context.params.datasets[dataset].is_points,
+            "tables": [t for t in score_tables if t.dataset == dataset],
+            "extractors": _extractors(context, dataset),
+            "pictures": _pictures(context, cells, titles),
+            "curves": Markup(figures.training_curves(_histories(context, cells, titles))),
+        }
+        for dataset, cells in by_dataset.items()
+    ]
+    write_text(
+        context.paths.report(),
+        page.render(
+            suite=suite,
+            title=context.params.suites[suite].title,
+            sections=sections,
+            runs=[_run_row(cell, trained[cell], table, titles) for cell in runs],
+            provenance=provenance(),
+            seeds=sorted({cell.seed for cell in runs}),
+            machines=_machines(trained.values()),
+            train_seconds=sum(about["seconds"] for about in trained.values()),
+        ),
+    )
 
 
 def _score_table(context, runs):
     path = context.paths.score_table()
     try:
-        table = pd.read_csv(path, dtype={"K": "Int64", "seed": "Int64", "n_real": "Int64",
-                                         "n_fake": "Int64"})
+        table = pd.read_csv(
+            path, dtype={"K": "Int64", "seed": "Int64", "n_real": "Int64", "n_fake": "Int64"}
+        )
     except FileNotFoundError as error:
         raise GmganError(f"{path} is missing; run gmgan collect first") from error
     found = table[table.model != "real"].drop_duplicates("run").set_index("run").fingerprint
     stale = [cell.name for cell in runs if found.get(cell.name) != context.expected.scores(cell)]
     if stale:
-        raise GmganError(f"{path} has no up-to-date scores of {stale[0]}"
-                         f"{f' and {len(stale) - 1} more runs' if stale[1:] else ''}; run snakemake "
-                         "again")
+        more = f" and {len(stale) - 1} more runs" if stale[1:] else ""
+        raise GmganError(
+            f"{path} has no up-to-date scores of {stale[0]}{more}; run snakemake again"
+        )
     return table
 
 
 def _extractors(context, dataset):
-    return [{"name": name, **read_json(context.paths.extractor_about(
-        extractor_id(context.params, dataset, name)))}
-        for name in context.params.datasets[dataset].evaluation.extractors]
+    return [
+        {
+            "name": name,
+            **read_json(context.paths.extractor_about(extractor_id(context.params, dataset, name))),
+        }
+        for name in context.params.datasets[dataset].evaluation.extractors
+    ]
 
 
 def _histories(context, cells, titles):
     found = {}
     for cell in cells:
-        found.setdefault(_label(cell, titles), []).append(
-            pd.read_csv(context.paths.history(cell)))
+        found.setdefault(_label(cell, titles), []).append(pd.read_csv(context.paths.history(cell)))
     return found
 
 
@@ -84,9 +100,13 @@ def _pictures(context, cells, titles):
         first.setdefault((cell.model, cell.K), cell)
     dataset = context.params.datasets[cells[0].dataset]
     if not dataset.is_points:
-        return [{"title": f"{_label(cell, titles)} (seed {cell.seed})",
-                 "address": figures.png_address(Path(context.paths.preview(cell)).read_bytes())}
-                for cell in first.values()]
+        return [
+            {
+                "title": f"{_label(cell, titles)} (seed {cell.seed})",
+                "address": figures.png_address(Path(context.paths.preview(cell)).read_bytes()),
+            }
+            for cell in first.values()
+        ]
     centres = np.array(dataset.source.centres())
     panels = []
     for cell in first.values():
@@ -100,22 +120,38 @@ def _pictures(context, cells, titles):
         panels.append((f"{_label(cell, titles)} (seed {cell.seed})", points, colour))
     held_out = context.data(cells[0].dataset, ["test"])["test"][:SCATTER_POINTS]
     panels.append(("real data, by mode", held_out, nearest_modes(held_out, centres)[0]))
-    return [{"title": f"{SCATTER_POINTS:,} points a panel, coloured by component; by class where "
-             "the model has classes; circles: 3 standard deviations of a mode",
-             "address": figures.scatters(panels, centres, dataset.source.std)}]
+    return [
+        {
+            "title": f"{SCATTER_POINTS:,} points a panel, coloured by component; by class where "
+            "the model has classes; circles: 3 standard deviations of a mode",
+            "address": figures.scatters(panels, centres, dataset.source.std),
+        }
+    ]
 
 
 def _run_row(cell, about, table, titles):
     rows = table[table.run == cell.name]
-    return {"name": cell.name, "label": _label(cell, titles), "status": rows.status.iloc[0],
-            "kimg": about["kimg"], "seconds": about["seconds"],
-            "speed": about["images_per_second"], "data": about["data_sha256"],
-            "weights": about["weights_sha256"], "fingerprint": about["fingerprint"],
-            "revision": about["provenance"]["revision"], "device": about["device"]}
+    return {
+        "name": cell.name,
+        "label": _label(cell, titles),
+        "status": rows.status.iloc[0],
+        "kimg": about["kimg"],
+        "seconds": about["seconds"],
+        "speed": about["images_per_second"],
+        "data": about["data_sha256"],
+        "weights": about["weights_sha256"],
+        "fingerprint": about["fingerprint"],
+        "revision": about["provenance"]["revision"],
+        "device": about["device"],
+    }
 
 
 def _machines(trained):
-    return sorted({f"{about['provenance']['host']['processor']}, "
-                   f"{about['provenance']['host']['cores']} cores, {about['device']}, "
-                   f"{about['threads']} thread{'s' if about['threads'] > 1 else ''} a job"
-                   for about in trained})
+    return sorted(
+        {
+            f"{about['provenance']['host']['processor']}, "
+            f"{about['provenance']['host']['cores']} cores, {about['device']}, "
+            f"{about['threads']} thread{'s' if about['threads'] > 1 else ''} a job"
+            for about in trained
+        }
+    )

@@ -20,17 +20,33 @@ def run(context: Context, cell: Run):
     """
     count = context.params.datasets[cell.dataset].evaluation.n_fake
     status = context.status_of(cell)
-    arrays = {"samples": np.empty((0,), np.uint8), "component": np.empty(0, np.int64),
-              "class": np.empty(0, np.int64)}
+    arrays = {
+        "samples": np.empty((0,), np.uint8),
+        "component": np.empty(0, np.int64),
+        "class": np.empty(0, np.int64),
+    }
     if status == "ok":
         device = context.device()
         model = trained_model(context, cell, device)
         with Progress(count, f"samples of {cell.name}", "samples") as progress:
-            arrays = dict(zip(("samples", "component", "class"), sample(
-                model, count, derive_seed("samples", cell.dataset, cell.seed), device,
-                on_block=progress.update), strict=True))
+            arrays = dict(
+                zip(
+                    ("samples", "component", "class"),
+                    sample(
+                        model,
+                        count,
+                        derive_seed("samples", cell.dataset, cell.seed),
+                        device,
+                        on_block=progress.update,
+                    ),
+                    strict=True,
+                )
+            )
         kind = "images" if arrays["samples"].ndim == 4 else "points"
         spread = arrays["samples"].std(axis=0, dtype=np.float64).mean()
         status = "collapsed" if spread < COLLAPSED_BELOW[kind] else "ok"
-    write_arrays(context.paths.samples(cell), arrays,
-                 {"fingerprint": context.expected.sample(cell), "status": status})
+    write_arrays(
+        context.paths.samples(cell),
+        arrays,
+        {"fingerprint": context.expected.sample(cell), "status": status},
+    )

@@ -49,20 +49,41 @@ def run(context: Context, cell: Run, resume: Path | None = None):
     elif resolved["init_from"]:
         _inherit(context, trainer, Run(**resolved["init_from"]))
 
-    status, seconds = _loop(context, cell, trainer, history, seconds, device, lambda spent: _save(
-        trainer, checkpoint, resolved, fingerprint, history, spent))
+    status, seconds = _loop(
+        context,
+        cell,
+        trainer,
+        history,
+        seconds,
+        device,
+        lambda spent: _save(trainer, checkpoint, resolved, fingerprint, history, spent),
+    )
     state = {name: tensor.cpu().numpy() for name, tensor in trainer.model.state().items()}
-    write_arrays(context.paths.weights(cell), state,
-                 {"fingerprint": fingerprint, "settings": resolved, "status": status})
+    write_arrays(
+        context.paths.weights(cell),
+        state,
+        {"fingerprint": fingerprint, "settings": resolved, "status": status},
+    )
     write_text(context.paths.history(cell), _csv(history))
     write_png(context.paths.preview(cell), _preview(context, trainer, cell, device))
-    write_json(context.paths.train_about(cell), context.stamp(
-        fingerprint, run=cell.name, status=status, settings=resolved, kimg=trainer.kimg,
-        iterations=trainer.iteration, seconds=seconds,
-        images_per_second=1000 * trainer.kimg / max(seconds, 1e-9), device=str(device),
-        threads=context.params.execution.threads, parameters=_count(trainer.model),
-        data_sha256=context.data_about(cell.dataset)["sha256"],
-        weights_sha256=sha256_file(context.paths.weights(cell))))
+    write_json(
+        context.paths.train_about(cell),
+        context.stamp(
+            fingerprint,
+            run=cell.name,
+            status=status,
+            settings=resolved,
+            kimg=trainer.kimg,
+            iterations=trainer.iteration,
+            seconds=seconds,
+            images_per_second=1000 * trainer.kimg / max(seconds, 1e-9),
+            device=str(device),
+            threads=context.params.execution.threads,
+            parameters=_count(trainer.model),
+            data_sha256=context.data_about(cell.dataset)["sha256"],
+            weights_sha256=sha256_file(context.paths.weights(cell)),
+        ),
+    )
     checkpoint.unlink(missing_ok=True)
 
 
@@ -74,12 +95,18 @@ def _build(context, cell, resolved, device):
         samples = samples.permute(0, 3, 1, 2).contiguous()
     model = build_model(resolved, tuple(samples.shape[1:]), len(about["classes"]), device)
     if resolved["objective"] != "gan" and not about["classes"]:
-        raise GmganError(f"{cell.name}: model '{cell.model}' needs class labels and data set "
-                         f"'{cell.dataset}' has none")
-    return Trainer(model, resolved["training"], samples.to(device),
-                   torch.from_numpy(arrays["train_labels"]).to(device),
-                   derive_seed("order", cell.dataset, cell.seed),
-                   derive_seed("noise", cell.dataset, cell.seed))
+        raise GmganError(
+            f"{cell.name}: model '{cell.model}' needs class labels and data set "
+            f"'{cell.dataset}' has none"
+        )
+    return Trainer(
+        model,
+        resolved["training"],
+        samples.to(device),
+        torch.from_numpy(arrays["train_labels"]).to(device),
+        derive_seed("order", cell.dataset, cell.seed),
+        derive_seed("noise", cell.dataset, cell.seed),
+    )
 
 
 def _loop(context, cell, trainer, history, seconds, device, save):
@@ -98,12 +125,21 @@ def _loop(context, cell, trainer, history, seconds, device, save):
             d_loss, g_loss, d_real, d_fake = (window / since).tolist()
             window.zero_()
             spent = seconds + time.monotonic() - started
-            history.append({"iteration": trainer.iteration, "kimg": trainer.kimg,
-                            "loss_d": d_loss, "loss_g": g_loss, "d_real": d_real,
-                            "d_fake": d_fake, "seconds": spent})
-            progress.update(since * trainer.batch_size / 1000,
-                            f"D {d_loss:.3f}  G {g_loss:.3f}  "
-                            f"{1000 * trainer.kimg / spent:.0f} images/s")
+            history.append(
+                {
+                    "iteration": trainer.iteration,
+                    "kimg": trainer.kimg,
+                    "loss_d": d_loss,
+                    "loss_g": g_loss,
+                    "d_real": d_real,
+                    "d_fake": d_fake,
+                    "seconds": spent,
+                }
+            )
+            progress.update(
+                since * trainer.batch_size / 1000,
+                f"D {d_loss:.3f}  G {g_loss:.3f}  {1000 * trainer.kimg / spent:.0f} images/s",
+            )
             if not np.isfinite([d_loss, g_loss]).all():
                 return "diverged", spent
             if time.monotonic() - last_saved >= context.params.execution.checkpoint_seconds:
@@ -116,8 +152,12 @@ def _save(trainer, path, resolved, fingerprint, history, seconds):
     from safetensors.torch import save_file
 
     tensors = {name: tensor.contiguous() for name, tensor in trainer.state().items()}
-    about = {"fingerprint": fingerprint, "settings": resolved, "history": history,
-             "seconds": seconds}
+    about = {
+        "fingerprint": fingerprint,
+        "settings": resolved,
+        "history": history,
+        "seconds": seconds,
+    }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"about": json.dumps(about)})
 
@@ -127,16 +167,21 @@ def _restore(trainer, path, resolved, fingerprint):
     _, about = read_arrays(path, names=[])
     changes = _differences(about.get("settings", {}), json.loads(json.dumps(resolved)))
     if changes:
-        raise GmganError(f"{path} is a checkpoint of other parameters ({'; '.join(changes)}); "
-                         "change them back, or train without --resume")
+        raise GmganError(
+            f"{path} is a checkpoint of other parameters ({'; '.join(changes)}); "
+            "change them back, or train without --resume"
+        )
     if about.get("fingerprint") != fingerprint:
-        raise GmganError(f"{path} is a checkpoint of other code or other data; train without "
-                         "--resume")
+        raise GmganError(
+            f"{path} is a checkpoint of other code or other data; train without --resume"
+        )
     try:
         trainer.load_state(load_file(path, device=str(trainer.samples.device)))
     except (KeyError, RuntimeError, ValueError) as error:
-        raise GmganError(f"{path} does not fit this run ({str(error).splitlines()[0]}); delete it "
-                         "and train again") from error
+        raise GmganError(
+            f"{path} does not fit this run ({str(error).splitlines()[0]}); delete it "
+            "and train again"
+        ) from error
     return about["history"], about["seconds"]
 
 
@@ -161,9 +206,11 @@ def _inherit(context, trainer, parent):
     try:
         trainer.model.load_state(weights, parts=("generator", "discriminator"))
     except RuntimeError as error:
-        raise GmganError(f"init_from: the networks of {parent.name} do not fit "
-                         f"({str(error).splitlines()[-1].strip()}); both models need the same "
-                         "network, latent dimension and objective") from error
+        raise GmganError(
+            f"init_from: the networks of {parent.name} do not fit "
+            f"({str(error).splitlines()[-1].strip()}); both models need the same "
+            "network, latent dimension and objective"
+        ) from error
 
 
 def _preview(context, trainer, cell, device):
@@ -180,14 +227,18 @@ def _preview(context, trainer, cell, device):
 
 def _csv(history):
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, ["iteration", "kimg", "loss_d", "loss_g", "d_real", "d_fake",
-                                     "seconds"], lineterminator="\n")
+    writer = csv.DictWriter(
+        buffer,
+        ["iteration", "kimg", "loss_d", "loss_g", "d_real", "d_fake", "seconds"],
+        lineterminator="\n",
+    )
     writer.writeheader()
     writer.writerows(history)
     return buffer.getvalue()
 
 
 def _count(model):
-    return {part: sum(p.numel() for p in module.parameters())
-            for part, module in model.modules().items()}
-
+    return {
+        part: sum(p.numel() for p in module.parameters())
+        for part, module in model.modules().items()
+    }

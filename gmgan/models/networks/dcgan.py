@@ -13,8 +13,10 @@ def doublings(size):
     while start > START_SIZES[-1] and start % 2 == 0:
         start, n = start // 2, n + 1
     if n == 0 or start not in START_SIZES:
-        raise GmganError(f"no dcgan for images of {size} pixels: the size must be 4, 5, 6 or 7 "
-                         "times a power of two, such as 28, 32, 48, 64 or 96; set source.size")
+        raise GmganError(
+            f"no dcgan for images of {size} pixels: the size must be 4, 5, 6 or 7 "
+            "times a power of two, such as 28, 32, 48, 64 or 96; set source.size"
+        )
     return start, n
 
 
@@ -27,13 +29,18 @@ def generator(network, in_dim, sample_shape):
     channels, size, _ = sample_shape
     start, n = doublings(size)
     width = _channels(network, n - 1)
-    layers = [nn.Linear(in_dim, width * start * start, bias=not network["batch_norm"]),
-              nn.Unflatten(1, (width, start, start)), *_norm(network, width), nn.ReLU()]
+    layers = [
+        nn.Linear(in_dim, width * start * start, bias=not network["batch_norm"]),
+        nn.Unflatten(1, (width, start, start)),
+        *_norm(network, width),
+        nn.ReLU(),
+    ]
     for level in reversed(range(n)):
         out = _channels(network, level - 1) if level else channels
         last = level == 0
-        layers.append(nn.ConvTranspose2d(width, out, 4, 2, 1,
-                                         bias=last or not network["batch_norm"]))
+        layers.append(
+            nn.ConvTranspose2d(width, out, 4, 2, 1, bias=last or not network["batch_norm"])
+        )
         layers += [nn.Tanh()] if last else [*_norm(network, out), nn.ReLU()]
         width = out
     return _initialised(nn.Sequential(*layers))

@@ -22,7 +22,8 @@ class Objective:
     def discriminator_loss(self, real, fake, real_classes, fake_classes):
         source = softplus(-real[:, 0]).mean() + softplus(fake[:, 0]).mean()
         classes = cross_entropy(real[:, 1:], real_classes) + cross_entropy(
-            fake[:, 1:], fake_classes)
+            fake[:, 1:], fake_classes
+        )
         return source + classes
 
     def generator_loss(self, fake, fake_classes):

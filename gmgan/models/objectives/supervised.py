@@ -23,8 +23,10 @@ class Objective:
 
     def __init__(self, n_classes, n_components):
         if n_components < n_classes:
-            raise GmganError(f"supervised GM-GAN: K = {n_components} is below the number of classes"
-                             f" {n_classes}; every class needs at least one component")
+            raise GmganError(
+                f"supervised GM-GAN: K = {n_components} is below the number of classes"
+                f" {n_classes}; every class needs at least one component"
+            )
         self.n_outputs = self.n_classes = n_classes
 
     def fake_classes(self, k, y):
