@@ -1,0 +1,36 @@
+# make        set up .venv and run the main job: the suite that params.yaml names
+# make test   the same set-up, then all tests
+# make setup  only the set-up; then `. .venv/bin/activate`
+# make lock   choose the newest versions again and write requirements.lock
+#
+# CORES=4 make   to use other than all cores; PYTHON=... for another interpreter
+
+PYTHON ?= python3.11
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN := .venv/bin
+
+.PHONY: all setup test lock
+
+all: setup
+	$(BIN)/snakemake --cores $(CORES) --quiet rules -- all
+	@echo "Read results/report.html"
+
+setup: .venv/stamp
+
+.venv/stamp: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+test: setup
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+# No local suffixes (+cpu) and no GPU libraries in the lock: it fits CPU and CUDA builds of torch.
+lock: setup
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --upgrade --allow-unsafe --extra dev --strip-extras \
+		--no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-emit-options --output-file requirements.lock pyproject.toml
+	sed -i.bak -e 's/+cpu$$//' -e '/^nvidia-/d' -e '/^triton/d' requirements.lock
+	rm requirements.lock.bak
