@@ -80,7 +80,7 @@ def read_json(path) -> dict:
 
 def write_arrays(path, arrays: dict, about: dict):
     """Write named numpy arrays as safetensors, with the JSON object `about` in the header."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     write_bytes(path, save(arrays, metadata={"about": json.dumps(_finite(about), sort_keys=True)}))
 
 

@@ -107,19 +107,18 @@ def extract(net, images, device, batch_size=250, on_batch=None):
     """Features and logits, float32 arrays, of uint8 images N x H x W x C (numpy array).
 
     Grey images are repeated to three channels where the network wants colour. Every batch has the
-    same size, the last one filled up, so that image i's features do not depend on N.
+    same size and layout, so that image i's features do not depend on N.
     """
     net = net.to(device)
-    colour = isinstance(net, FeatureExtractorInceptionV3)
     features, logits = [], []
+    height, width, channels = images.shape[1:]
+    wanted = 3 if isinstance(net, FeatureExtractorInceptionV3) else channels
+    batch = torch.zeros(batch_size, wanted, height, width, dtype=torch.uint8)
     for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(images[start : start + batch_size]).permute(0, 3, 1, 2)
-        count = len(batch)
-        if count < batch_size:
-            batch = torch.cat([batch, batch[:1].expand(batch_size - count, -1, -1, -1)])
-        if colour and batch.shape[1] == 1:
-            batch = batch.expand(-1, 3, -1, -1)
-        outputs = net(batch.contiguous().to(device))
+        piece = torch.from_numpy(images[start : start + batch_size]).permute(0, 3, 1, 2)
+        count = len(piece)
+        batch[:count] = piece
+        outputs = net(batch.to(device))
         features.append(outputs[0][:count].float().cpu())
         logits.append(outputs[1][:count].float().cpu())
         if on_batch:

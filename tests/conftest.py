@@ -1,0 +1,105 @@
+"""Shared helpers: a copy of the project to work in, and its command line."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT_FILES = ["Snakefile", "params.yaml", "workflow", "profiles", "gmgan"]
+
+torch.set_num_threads(1)
+
+
+class Project:
+    """A project folder with its own copy of code and params."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    def run(self, *command, check=True, **environment):
+        """Run a command in the folder; returns the finished process with its text."""
+        done = subprocess.run(
+            [sys.executable, "-m", *map(str, command)],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder), **environment},
+            capture_output=True,
+            text=True,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def gmgan(self, *arguments, check=True, **environment):
+        return self.run("gmgan", *arguments, check=check, **environment)
+
+    def snakemake(self, *arguments, cores=2, check=True, **environment):
+        return self.run("snakemake", "--cores", cores, *arguments, check=check, **environment)
+
+    def plan(self, *arguments):
+        """{rule: [run or data set, ...]} of the jobs that a dry run would start."""
+        done = self.snakemake("-n", *arguments)
+        jobs, rule = {}, None
+        for line in done.stdout.splitlines():
+            words = line.split()
+            if len(words) == 2 and words[0] in ("rule", "localrule") and words[1].endswith(":"):
+                rule = words[1][:-1]
+                jobs.setdefault(rule, []).append(None)
+            elif line.strip().startswith("wildcards:") and rule:
+                jobs[rule][-1] = line.split("=", 1)[1].strip()
+        jobs.pop("all", None)
+        return jobs
+
+    def edit(self, file, old, new):
+        """Replace text in one of the project's files; fails if it is not there."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {file}"
+        path.write_text(text.replace(old, new))
+
+    def copy(self, folder):
+        """The same project, results and Snakemake's memory included, in another folder."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Project(folder)
+
+    def files(self):
+        """All files under results, relative to it."""
+        results = self.folder / "results"
+        return {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
+
+
+def make_project(folder):
+    """A fresh project folder without results."""
+    for name in PROJECT_FILES:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    return Project(folder)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A fresh project folder without results."""
+    return make_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project in which the suite `ci` has run on two cores; copy it before changing it."""
+    project = make_project(tmp_path_factory.mktemp("finished"))
+    project.snakemake("all", "--config", "suite=ci")
+    return project
+
+
+@pytest.fixture(scope="session")
+def params():
+    """The project's own params."""
+    from gmgan.params import load
+
+    return load(ROOT / "params.yaml")

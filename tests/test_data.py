@@ -1,0 +1,256 @@
+"""Readers of data sets: real data where it is at hand, made-up archives for the rest."""
+
+import hashlib
+import io
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gmgan.data import digits, images, official, points
+from gmgan.data.splits import Splits
+from gmgan.errors import GmganError
+from gmgan.params import ImagesSource
+from gmgan.stages.context import Archives
+
+SHARED = Path(os.environ.get("GMGAN_MIRROR") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def test_toy_points_match_their_gaussians(params):
+    for name, modes in (("toy-ring", 8), ("toy-grid", 9), ("toy-grid25", 25)):
+        source = params.datasets[name].source
+        splits = points.read(source)
+        assert len(splits.classes) == modes
+        centres = np.array(source.centres())
+        offsets = splits.train - centres[splits.train_labels]
+        count = len(offsets)
+        assert np.all(np.abs(offsets.mean(0)) < 6 * source.std / np.sqrt(count))
+        assert offsets.std() == pytest.approx(source.std, rel=0.03)
+        assert np.bincount(splits.train_labels, minlength=modes).min() > 0.8 * count / modes
+        assert not np.array_equal(splits.train[:100], splits.test[:100])
+    ring = np.array(params.datasets["toy-ring"].source.centres())
+    assert np.allclose(np.linalg.norm(ring, axis=1), 1.0)
+    grid = np.array(params.datasets["toy-grid"].source.centres())
+    assert sorted(set(grid[:, 0])) == [-1.0, 0.0, 1.0]
+
+
+def test_digits_are_scikit_learns(params):
+    from sklearn.datasets import load_digits
+
+    splits = digits.read(params.datasets["digits"].source)
+    assert splits.train.shape == (1437, 8, 8, 1)
+    assert len(splits.test) == 360
+    everything = np.concatenate([splits.train, splits.test]).reshape(-1, 64)
+    original = np.rint(load_digits().data * 255 / 16).astype(np.uint8)
+    assert sorted(map(bytes, everything)) == sorted(map(bytes, original))
+    assert np.bincount(splits.test_labels).min() >= 34
+
+
+@pytest.mark.skipif(not (SHARED / "MNIST").exists(),
+                    reason="needs GMGAN_MIRROR with the official MNIST files")
+@pytest.mark.parametrize("kind", ["mnist", "fashion-mnist"])
+def test_official_files_from_the_mirror(params, tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("GMGAN_MIRROR", str(SHARED))
+    splits = official.read(params.datasets[kind].source, Archives(tmp_path))
+    assert splits.train.shape == (60000, 28, 28, 1)
+    assert splits.test.shape == (10000, 28, 28, 1)
+    if kind == "mnist":
+        assert np.bincount(splits.train_labels).tolist() == [
+            5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+        assert splits.train.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
+    else:
+        assert np.bincount(splits.train_labels).tolist() == [6000] * 10
+        assert splits.classes[0] == "T-shirt/top"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_mirror_is_refused(params, tmp_path, monkeypatch):
+    raw = tmp_path / "mirror" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte.gz").write_bytes(b"short")
+    monkeypatch.setenv("GMGAN_MIRROR", str(tmp_path / "mirror"))
+    with pytest.raises(GmganError, match="is not the official file of mnist"):
+        official.read(params.datasets["mnist"].source, Archives(tmp_path / "archives"))
+    monkeypatch.setenv("GMGAN_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(GmganError, match="GMGAN_MIRROR is .*nowhere, which is no folder"):
+        Archives(tmp_path)
+
+
+def test_a_failed_download_says_what_to_do(params, tmp_path, monkeypatch):
+    from gmgan.torch_runtime import allow_torchvision_without_ops
+
+    allow_torchvision_without_ops()
+    import torchvision.datasets.utils as utils
+
+    def offline(*_args, **_kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(utils, "download_url", offline)
+    monkeypatch.delenv("GMGAN_MIRROR", raising=False)
+    with pytest.raises(GmganError, match=r"cannot download cifar-10-python.tar.gz .*GMGAN_MIRROR"):
+        official.read(params.datasets["cifar10"].source, Archives(tmp_path))
+
+
+def cifar_batches(rng, evil=False):
+    """Files in the layout of the official archive, small."""
+    files = {}
+    for name, count in (("data_batch_1", 6), ("data_batch_2", 4), ("test_batch", 5)):
+        data = rng.integers(0, 256, (count, 3072), np.uint8)
+        files[name] = {"data": data, "labels": rng.integers(0, 10, count).tolist(),
+                       "batch_label": name}
+    files["batches.meta"] = {"label_names": [f"class {i}" for i in range(10)]}
+    if evil:
+        files["data_batch_1"]["data"] = _Evil()
+    return {name: pickle.dumps(content, protocol=2) for name, content in files.items()}
+
+
+class _Evil:
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+
+
+def test_cifar_batches_are_read_like_pickle_reads_them():
+    files = cifar_batches(np.random.default_rng(0))
+    train, train_labels, test, test_labels, names = official.read_cifar10_batches(
+        files.__getitem__, ["data_batch_1", "data_batch_2"], ["test_batch"], "batches.meta")
+    assert train.shape == (10, 32, 32, 3)
+    raw = pickle.loads(files["data_batch_2"])
+    assert train[6, 5, 7].tolist() == [int(raw["data"][0, c * 1024 + 5 * 32 + 7])
+                                       for c in range(3)]
+    assert train_labels[6:].tolist() == raw["labels"]
+    assert len(test) == len(test_labels) == 5
+    assert names[3] == "class 3"
+
+
+def test_code_in_cifar_batches_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = cifar_batches(np.random.default_rng(0), evil=True)
+    with pytest.raises(pickle.UnpicklingError, match="not allowed in a data file"):
+        official.read_cifar10_batches(files.__getitem__, ["data_batch_1"], ["test_batch"],
+                                      "batches.meta")
+    assert not (tmp_path / "executed").exists()
+
+
+def png(size, colour):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_zip(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def members(count=12, size=(16, 16)):
+    return {f"{label}/{i:02}.png": png(size, (10 * i, 0, 255 * (label == "dog")))
+            for label in ("cat", "dog") for i in range(count)}
+
+
+def source(path, **change):
+    return ImagesSource(**{"kind": "images", "path": path, "size": 16, "test_fraction": 0.3,
+                           **change})
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GMGAN_MIRROR", raising=False)
+    return tmp_path
+
+
+def test_zip_and_folder_give_the_same(here):
+    write_zip(here / "pets.zip", members())
+    for name, content in members().items():
+        (here / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / "pets" / name).write_bytes(content)
+    zipped = images.read(source("pets.zip"), Archives(here))
+    folder = images.read(source("pets"), Archives(here))
+    for name in ("train", "train_labels", "test", "test_labels", "classes"):
+        assert np.array_equal(getattr(zipped, name), getattr(folder, name))
+    assert zipped.classes == ["cat", "dog"]
+    assert len(zipped.train) + len(zipped.test) == 24
+    assert 0 < len(zipped.test) < 15
+    assert (zipped.train[:, 0, 0, 2] == 255 * zipped.train_labels).all()
+
+
+def test_given_splits_are_kept(here):
+    given = {f"train/{k}": v for k, v in members(4).items()}
+    given |= {f"test/{k}": v for k, v in members(2).items()}
+    write_zip(here / "pets.zip", given)
+    splits = images.read(source("pets.zip"), Archives(here))
+    assert (len(splits.train), len(splits.test)) == (8, 4)
+
+
+@pytest.mark.parametrize("rule", ["crop", "stretch"])
+def test_resizing_rules(here, rule):
+    wide = Image.new("RGB", (40, 20))
+    wide.paste((255, 255, 255), (0, 0, 10, 20))  # the left quarter is white
+    buffer = io.BytesIO()
+    wide.save(buffer, "PNG")
+    write_zip(here / "wide.zip", {"train/a/0.png": buffer.getvalue(),
+                                  "test/a/0.png": buffer.getvalue()})
+    image = images.read(source("wide.zip", resize=rule, size=20), Archives(here)).train[0]
+    # Cropping the centre 20 of 40 columns cuts the white quarter off; stretching keeps it.
+    assert bool(image[:, :4].mean() > 200) is (rule == "stretch")
+    assert image[:, 8:].mean() < 60
+
+
+@pytest.mark.parametrize(
+    ("change", "content", "message"),
+    [
+        ({"resize": "none"}, members(size=(16, 12)), r"is 16 x 12 pixels, expected 16 x 16"),
+        ({}, {"train/cat/0.png": b"nonsense"}, r"cat/0.png cannot be read as an image"),
+        ({}, {"train/cat/0.png": png((16, 16), 0)[:45]}, r"cat/0.png cannot be read as an image"),
+        ({}, {"0.png": png((16, 16), 0)}, "expected CLASS/image"),
+        ({}, {"notes.txt": b"x"}, "holds no images"),
+        ({"classes": 3}, members(), "has 2 classes, source.classes says 3"),
+        ({"sha256": "0" * 64}, members(), r"has SHA-256 .* expected 0000000000000000"),
+    ],
+)
+def test_bad_archives(here, change, content, message):
+    write_zip(here / "bad.zip", content)
+    with pytest.raises(GmganError, match=message):
+        images.read(source("bad.zip", **change), Archives(here))
+
+
+def test_truncated_and_missing_archives(here):
+    write_zip(here / "pets.zip", members())
+    whole = (here / "pets.zip").read_bytes()
+    (here / "pets.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GmganError, match="no whole zip file"):
+        images.read(source("pets.zip"), Archives(here))
+    with pytest.raises(GmganError, match="no nothing.zip; put it there or set GMGAN_MIRROR"):
+        images.read(source("nothing.zip"), Archives(here))
+
+
+def test_zip_members_never_leave_the_archive(here):
+    write_zip(here / "slip.zip", {"../cat/0.png": png((16, 16), 0), "cat/1.png": png((16, 16), 0)})
+    with pytest.raises(GmganError, match="expected CLASS/image"):
+        images.read(source("slip.zip"), Archives(here))
+    assert {p.name for p in here.iterdir()} == {"slip.zip"}
+
+
+@pytest.mark.skipif(not (SHARED / "CIFAR10").exists(),
+                    reason="needs GMGAN_MIRROR with the JPEG copy of CIFAR-10")
+def test_the_jpeg_copy_of_cifar10(params, tmp_path, monkeypatch):
+    monkeypatch.setenv("GMGAN_MIRROR", str(SHARED))
+    entry = params.datasets["cifar10-jpeg"].source
+    path = Archives(tmp_path)(entry.path)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
+    assert "JPEG" in params.datasets["cifar10-jpeg"].title
+
+
+def test_labels_out_of_range_are_refused():
+    data, good = np.zeros((3, 2), np.float32), np.array([0, 1, 1])
+    with pytest.raises(GmganError, match="labels from 0 to 2, outside 0 to 1"):
+        Splits(data, np.array([0, 1, 2]), data, good, ["a", "b"])
+    with pytest.raises(GmganError, match="labels from -1"):
+        Splits(data, np.array([0, -1, 1]), data, good, ["a", "b"])
+    with pytest.raises(GmganError, match="test split is empty"):
+        Splits(data, good, data[:0], good[:0], ["a", "b"])

@@ -1,0 +1,229 @@
+"""Extractors and scores against torch-fidelity's public entry points."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gmgan.errors import GmganError
+from gmgan.grid import Paths
+from gmgan.metrics import fidelity
+from gmgan.models.classifier import Classifier
+from gmgan.models.extractors import (
+    classifier_extractor_class,
+    extract,
+    extractor,
+    inception,
+)
+from gmgan.stages import extractor as extractor_stage
+from gmgan.stages import prepare
+from gmgan.stages.context import Context
+
+ABOUT = {"sample_shape": [1, 8, 8], "n_classes": 10, "channels": [8, 16], "feature_dim": 12}
+
+
+class Bare(torch.utils.data.Dataset):
+    """Images as torch-fidelity wants them: an item is a uint8 tensor C x H x W."""
+
+    def __init__(self, images):
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return self.images[i]
+
+
+@pytest.fixture(scope="module")
+def classifier_weights():
+    torch.manual_seed(0)
+    return Classifier((1, 8, 8), 10, [8, 16], 12).state_dict()
+
+
+def images(seed, count, high=256):
+    return np.random.default_rng(seed).integers(0, high, (count, 8, 8, 1), np.uint8)
+
+
+def test_all_scores_agree_with_calculate_metrics(classifier_weights):
+    """FID, IS, KID, precision and recall on the same images and extractor: to 1e-4 relative."""
+    from torch_fidelity import calculate_metrics, register_feature_extractor
+
+    register_feature_extractor("classifier-under-test",
+                               classifier_extractor_class(classifier_weights, ABOUT))
+    fake, real = images(0, 400), images(1, 350, 200)
+    theirs = calculate_metrics(
+        input1=Bare(fake), input2=Bare(real), cuda=False, isc=True, fid=True, kid=True, prc=True,
+        feature_extractor="classifier-under-test", kid_subset_size=100, kid_subsets=20,
+        cache=False, verbose=False)
+    net = extractor("classifier", classifier_weights, ABOUT)
+    fake_features, fake_logits = extract(net, fake, "cpu", batch_size=64)
+    real_features, _ = extract(net, real, "cpu", batch_size=64)
+    ours = (fidelity.inception_score(fake_logits, 10) | fidelity.fid(fake_features, real_features)
+            | fidelity.kid(fake_features, real_features, 20, 100)
+            | fidelity.precision_recall(fake_features, real_features, 3))
+    assert ours["inception_score"] == pytest.approx(
+        (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-5)
+    assert ours["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-4)
+    assert ours["kid"] == pytest.approx(
+        (theirs["kernel_inception_distance_mean"], theirs["kernel_inception_distance_std"]),
+        rel=1e-4, abs=1e-7)
+    assert ours["precision_k3"] == pytest.approx(theirs["precision"], abs=0.003)
+    assert ours["recall_k3"] == pytest.approx(theirs["recall"], abs=0.003)
+
+
+def test_features_of_an_image_do_not_depend_on_the_others(classifier_weights):
+    net = extractor("classifier", classifier_weights, ABOUT)
+    few, many = images(0, 30), np.concatenate([images(0, 30), images(5, 300)])
+    for a, b in zip(extract(net, few, "cpu"), extract(net, many, "cpu"), strict=True):
+        assert np.array_equal(a, b[:30])
+
+
+def test_foreign_classifier_weights_are_refused(classifier_weights):
+    with pytest.raises(GmganError, match="weights of the classifier do not fit"):
+        extractor("classifier", classifier_weights, {**ABOUT, "feature_dim": 13})
+
+
+def context_with(params, folder, **extractors):
+    return Context(params.model_copy(update={"extractors": {**params.extractors, **extractors}}),
+                   Paths(folder / "results"))
+
+
+def test_digits_classifier_reaches_96_percent(params, tmp_path):
+    context = context_with(params, tmp_path)
+    prepare.run(context, "digits")
+    extractor_stage.run(context, "digits", "classifier-digits")
+    about = json.loads(
+        context.paths.extractor_about("digits.classifier-digits").read_text())
+    assert about["test_accuracy"] >= 0.96
+    assert about["hash"]
+
+
+@pytest.fixture(scope="module")
+def inception_file(tmp_path_factory):
+    """A weights file of the right names and shapes with random values."""
+    from gmgan.torch_runtime import allow_torchvision_without_ops
+
+    allow_torchvision_without_ops()
+    from torch_fidelity import feature_extractor_inceptionv3 as module
+
+    path = tmp_path_factory.mktemp("inception") / "random.pth"
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module.FeatureExtractorInceptionV3, "load_state_dict",
+                      lambda self, state: None)
+        torch.save({}, path)
+        net = module.FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=path)
+    state = {}
+    for name, tensor in net.state_dict().items():
+        if not tensor.is_floating_point():
+            state[name] = tensor
+        elif name.endswith("running_var"):
+            state[name] = torch.ones_like(tensor)
+        elif tensor.dim() > 1:
+            state[name] = torch.randn_like(tensor) * (2 / tensor[0].numel()) ** 0.5
+        else:
+            state[name] = 0.1 * torch.randn_like(tensor) + float("weight" in name)
+    torch.save(state, path)
+    return path
+
+
+def sha256(path):
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_path):
+    """With random weights of the right shapes; 24 + 24 small images, FID and IS."""
+    folders = []
+    rng = np.random.default_rng(0)
+    for name, high in (("fake", 256), ("real", 180)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for i in range(24):
+            picture = rng.integers(0, high, (32, 32, 3), np.uint8)
+            Image.fromarray(picture).save(folder / f"{i:03}.png")
+        folders.append(folder)
+    script = ("from gmgan.torch_runtime import allow_torchvision_without_ops as allow; allow(); "
+              "from torch_fidelity.fidelity import main; main()")
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--input1", folders[0], "--input2", folders[1], "--cpu",
+         "--isc", "--fid", "--json", "--silent", "--no-cache", "--isc-splits", "2",
+         "--feature-extractor-weights-path", inception_file, "--batch-size", "8"],
+        capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    theirs = json.loads(done.stdout)
+
+    net = inception(torch.load(inception_file, weights_only=True))
+    found = [extract(net, np.stack([np.asarray(Image.open(p)) for p in sorted(f.iterdir())]),
+                     "cpu", batch_size=8) for f in folders]
+    (fake, logits), (real, _) = found
+    from gmgan.metrics.frechet import frechet_distance
+
+    fid = frechet_distance(fake.mean(0, dtype=np.float64), np.cov(fake, rowvar=False),
+                           real.mean(0, dtype=np.float64), np.cov(real, rowvar=False))
+    score = fidelity.inception_score(logits, 2)["inception_score"][0]
+    assert fid == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
+    assert score == pytest.approx(theirs["inception_score_mean"], rel=1e-4)
+
+
+def test_inception_stage_checks_and_converts(params, inception_file, tmp_path):
+    good = params.extractors["inception"].model_copy(
+        update={"weights": str(inception_file), "sha256": sha256(inception_file)[:8]})
+    context = context_with(params, tmp_path, inception=good)
+    extractor_stage.run(context, "cifar10", "inception")
+    about = json.loads(context.paths.extractor_about("inception").read_text())
+    assert about["hash"] == sha256(inception_file)
+    from gmgan.artifacts import read_arrays
+
+    stored, _ = read_arrays(context.paths.extractor("inception"))
+    original = torch.load(inception_file, weights_only=True)
+    assert all(np.array_equal(stored[name], original[name].numpy()) for name in original)
+
+
+def test_grey_images_go_through_inception(inception_file):
+    net = inception(torch.load(inception_file, weights_only=True))
+    features, logits = extract(net, images(0, 2), "cpu", batch_size=2)
+    assert features.shape == (2, 2048)
+    assert logits.shape == (2, 1008)
+
+
+def test_bad_inception_weights_give_plain_errors(params, inception_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def stage(**change):
+        entry = params.extractors["inception"].model_copy(update=change)
+        extractor_stage.run(context_with(params, tmp_path, inception=entry), "cifar10",
+                            "inception")
+
+    with pytest.raises(GmganError, match=r"no file .*missing.pth; fetch https://"):
+        stage(weights="missing.pth")
+    with pytest.raises(GmganError, match="expected 6726825d"):
+        stage(weights=str(inception_file))
+    text = tmp_path / "text.pth"
+    text.write_bytes(b"not weights")
+    with pytest.raises(GmganError, match="cannot be read as weights"):
+        stage(weights=str(text), sha256=sha256(text)[:8])
+    evil = tmp_path / "evil.pth"
+    torch.save({"x": _Evil()}, evil)
+    with pytest.raises(GmganError, match="cannot be read as weights"):
+        stage(weights=str(evil), sha256=sha256(evil)[:8])
+    assert not (tmp_path / "executed").exists()
+    other = tmp_path / "other.pth"
+    torch.save({"a": torch.ones(2)}, other)
+    with pytest.raises(GmganError, match="not the weights of inception-v3-compat"):
+        stage(weights=str(other), sha256=sha256(other)[:8])
+    assert not (tmp_path / "results").exists()
+
+
+class _Evil:
+    def __reduce__(self):
+        import pathlib
+
+        return pathlib.Path.touch, (pathlib.Path("executed"),)
