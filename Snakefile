@@ -23,8 +23,8 @@ include: "workflow/rules/report.smk"
 
 
 rule all:
+    default_target: True
     input:
         scores=[PATHS.scores(run) for run in RUNS],
         table=PATHS.score_table(),
         report=PATHS.report(),
-    default_target: True

@@ -50,8 +50,9 @@ def test_digits_are_scikit_learns(params):
     assert np.bincount(splits.test_labels).min() >= 34
 
 
-@pytest.mark.skipif(not (SHARED / "MNIST").exists(),
-                    reason="needs GMGAN_MIRROR with the official MNIST files")
+@pytest.mark.skipif(
+    not (SHARED / "MNIST").exists(), reason="needs GMGAN_MIRROR with the official MNIST files"
+)
 @pytest.mark.parametrize("kind", ["mnist", "fashion-mnist"])
 def test_official_files_from_the_mirror(params, tmp_path, monkeypatch, kind):
     monkeypatch.setenv("GMGAN_MIRROR", str(SHARED))
@@ -60,7 +61,17 @@ def test_official_files_from_the_mirror(params, tmp_path, monkeypatch, kind):
     assert splits.test.shape == (10000, 28, 28, 1)
     if kind == "mnist":
         assert np.bincount(splits.train_labels).tolist() == [
-            5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+            5923,
+            6742,
+            5958,
+            6131,
+            5842,
+            5421,
+            5918,
+            6265,
+            5851,
+            5949,
+        ]
         assert splits.train.mean() / 255 == pytest.approx(0.1307, abs=1e-4)
     else:
         assert np.bincount(splits.train_labels).tolist() == [6000] * 10
@@ -76,7 +87,7 @@ def test_a_damaged_mirror_is_refused(params, tmp_path, monkeypatch):
     with pytest.raises(GmganError, match="is not the official file of mnist"):
         official.read(params.datasets["mnist"].source, Archives(tmp_path / "archives"))
     monkeypatch.setenv("GMGAN_MIRROR", str(tmp_path / "nowhere"))
-    with pytest.raises(GmganError, match="GMGAN_MIRROR is .*nowhere, which is no folder"):
+    with pytest.raises(GmganError, match=r"GMGAN_MIRROR is .*nowhere, which is no folder"):
         Archives(tmp_path)
 
 
@@ -100,8 +111,11 @@ def cifar_batches(rng, evil=False):
     files = {}
     for name, count in (("data_batch_1", 6), ("data_batch_2", 4), ("test_batch", 5)):
         data = rng.integers(0, 256, (count, 3072), np.uint8)
-        files[name] = {"data": data, "labels": rng.integers(0, 10, count).tolist(),
-                       "batch_label": name}
+        files[name] = {
+            "data": data,
+            "labels": rng.integers(0, 10, count).tolist(),
+            "batch_label": name,
+        }
     files["batches.meta"] = {"label_names": [f"class {i}" for i in range(10)]}
     if evil:
         files["data_batch_1"]["data"] = _Evil()
@@ -116,11 +130,11 @@ class _Evil:
 def test_cifar_batches_are_read_like_pickle_reads_them():
     files = cifar_batches(np.random.default_rng(0))
     train, train_labels, test, test_labels, names = official.read_cifar10_batches(
-        files.__getitem__, ["data_batch_1", "data_batch_2"], ["test_batch"], "batches.meta")
+        files.__getitem__, ["data_batch_1", "data_batch_2"], ["test_batch"], "batches.meta"
+    )
     assert train.shape == (10, 32, 32, 3)
     raw = pickle.loads(files["data_batch_2"])
-    assert train[6, 5, 7].tolist() == [int(raw["data"][0, c * 1024 + 5 * 32 + 7])
-                                       for c in range(3)]
+    assert train[6, 5, 7].tolist() == [int(raw["data"][0, c * 1024 + 5 * 32 + 7]) for c in range(3)]
     assert train_labels[6:].tolist() == raw["labels"]
     assert len(test) == len(test_labels) == 5
     assert names[3] == "class 3"
@@ -130,8 +144,9 @@ def test_code_in_cifar_batches_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = cifar_batches(np.random.default_rng(0), evil=True)
     with pytest.raises(pickle.UnpicklingError, match="not allowed in a data file"):
-        official.read_cifar10_batches(files.__getitem__, ["data_batch_1"], ["test_batch"],
-                                      "batches.meta")
+        official.read_cifar10_batches(
+            files.__getitem__, ["data_batch_1"], ["test_batch"], "batches.meta"
+        )
     assert not (tmp_path / "executed").exists()
 
 
@@ -148,13 +163,17 @@ def write_zip(path, members):
 
 
 def members(count=12, size=(16, 16)):
-    return {f"{label}/{i:02}.png": png(size, (10 * i, 0, 255 * (label == "dog")))
-            for label in ("cat", "dog") for i in range(count)}
+    return {
+        f"{label}/{i:02}.png": png(size, (10 * i, 0, 255 * (label == "dog")))
+        for label in ("cat", "dog")
+        for i in range(count)
+    }
 
 
 def source(path, **change):
-    return ImagesSource(**{"kind": "images", "path": path, "size": 16, "test_fraction": 0.3,
-                           **change})
+    return ImagesSource(
+        **{"kind": "images", "path": path, "size": 16, "test_fraction": 0.3, **change}
+    )
 
 
 @pytest.fixture
@@ -193,8 +212,9 @@ def test_resizing_rules(here, rule):
     wide.paste((255, 255, 255), (0, 0, 10, 20))  # the left quarter is white
     buffer = io.BytesIO()
     wide.save(buffer, "PNG")
-    write_zip(here / "wide.zip", {"train/a/0.png": buffer.getvalue(),
-                                  "test/a/0.png": buffer.getvalue()})
+    write_zip(
+        here / "wide.zip", {"train/a/0.png": buffer.getvalue(), "test/a/0.png": buffer.getvalue()}
+    )
     image = images.read(source("wide.zip", resize=rule, size=20), Archives(here)).train[0]
     # Cropping the centre 20 of 40 columns cuts the white quarter off; stretching keeps it.
     assert bool(image[:, :4].mean() > 200) is (rule == "stretch")
@@ -225,7 +245,7 @@ def test_truncated_and_missing_archives(here):
     (here / "pets.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(GmganError, match="no whole zip file"):
         images.read(source("pets.zip"), Archives(here))
-    with pytest.raises(GmganError, match="no nothing.zip; put it there or set GMGAN_MIRROR"):
+    with pytest.raises(GmganError, match=r"no nothing.zip; put it there or set GMGAN_MIRROR"):
         images.read(source("nothing.zip"), Archives(here))
 
 
@@ -236,8 +256,9 @@ def test_zip_members_never_leave_the_archive(here):
     assert {p.name for p in here.iterdir()} == {"slip.zip"}
 
 
-@pytest.mark.skipif(not (SHARED / "CIFAR10").exists(),
-                    reason="needs GMGAN_MIRROR with the JPEG copy of CIFAR-10")
+@pytest.mark.skipif(
+    not (SHARED / "CIFAR10").exists(), reason="needs GMGAN_MIRROR with the JPEG copy of CIFAR-10"
+)
 def test_the_jpeg_copy_of_cifar10(params, tmp_path, monkeypatch):
     monkeypatch.setenv("GMGAN_MIRROR", str(SHARED))
     entry = params.datasets["cifar10-jpeg"].source

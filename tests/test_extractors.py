@@ -53,25 +53,42 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
     """FID, IS, KID, precision and recall on the same images and extractor: to 1e-4 relative."""
     from torch_fidelity import calculate_metrics, register_feature_extractor
 
-    register_feature_extractor("classifier-under-test",
-                               classifier_extractor_class(classifier_weights, ABOUT))
+    register_feature_extractor(
+        "classifier-under-test", classifier_extractor_class(classifier_weights, ABOUT)
+    )
     fake, real = images(0, 400), images(1, 350, 200)
     theirs = calculate_metrics(
-        input1=Bare(fake), input2=Bare(real), cuda=False, isc=True, fid=True, kid=True, prc=True,
-        feature_extractor="classifier-under-test", kid_subset_size=100, kid_subsets=20,
-        cache=False, verbose=False)
+        input1=Bare(fake),
+        input2=Bare(real),
+        cuda=False,
+        isc=True,
+        fid=True,
+        kid=True,
+        prc=True,
+        feature_extractor="classifier-under-test",
+        kid_subset_size=100,
+        kid_subsets=20,
+        cache=False,
+        verbose=False,
+    )
     net = extractor("classifier", classifier_weights, ABOUT)
     fake_features, fake_logits = extract(net, fake, "cpu", batch_size=64)
     real_features, _ = extract(net, real, "cpu", batch_size=64)
-    ours = (fidelity.inception_score(fake_logits, 10) | fidelity.fid(fake_features, real_features)
-            | fidelity.kid(fake_features, real_features, 20, 100)
-            | fidelity.precision_recall(fake_features, real_features, 3))
+    ours = (
+        fidelity.inception_score(fake_logits, 10)
+        | fidelity.fid(fake_features, real_features)
+        | fidelity.kid(fake_features, real_features, 20, 100)
+        | fidelity.precision_recall(fake_features, real_features, 3)
+    )
     assert ours["inception_score"] == pytest.approx(
-        (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-5)
+        (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-5
+    )
     assert ours["fid"] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-4)
     assert ours["kid"] == pytest.approx(
         (theirs["kernel_inception_distance_mean"], theirs["kernel_inception_distance_std"]),
-        rel=1e-4, abs=1e-7)
+        rel=1e-4,
+        abs=1e-7,
+    )
     assert ours["precision_k3"] == pytest.approx(theirs["precision"], abs=0.003)
     assert ours["recall_k3"] == pytest.approx(theirs["recall"], abs=0.003)
 
@@ -89,16 +106,17 @@ def test_foreign_classifier_weights_are_refused(classifier_weights):
 
 
 def context_with(params, folder, **extractors):
-    return Context(params.model_copy(update={"extractors": {**params.extractors, **extractors}}),
-                   Paths(folder / "results"))
+    return Context(
+        params.model_copy(update={"extractors": {**params.extractors, **extractors}}),
+        Paths(folder / "results"),
+    )
 
 
 def test_digits_classifier_reaches_96_percent(params, tmp_path):
     context = context_with(params, tmp_path)
     prepare.run(context, "digits")
     extractor_stage.run(context, "digits", "classifier-digits")
-    about = json.loads(
-        context.paths.extractor_about("digits.classifier-digits").read_text())
+    about = json.loads(context.paths.extractor_about("digits.classifier-digits").read_text())
     assert about["test_accuracy"] >= 0.96
     assert about["hash"]
 
@@ -114,11 +132,13 @@ def inception_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("inception") / "random.pth"
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module.FeatureExtractorInceptionV3, "load_state_dict",
-                      lambda self, state: None)
+        patch.setattr(
+            module.FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None
+        )
         torch.save({}, path)
         net = module.FeatureExtractorInceptionV3(
-            "inception-v3-compat", ["2048"], feature_extractor_weights_path=path)
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=path
+        )
     state = {}
     for name, tensor in net.state_dict().items():
         if not tensor.is_floating_point():
@@ -150,24 +170,57 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
             picture = rng.integers(0, high, (32, 32, 3), np.uint8)
             Image.fromarray(picture).save(folder / f"{i:03}.png")
         folders.append(folder)
-    script = ("from gmgan.torch_runtime import allow_torchvision_without_ops as allow; allow(); "
-              "from torch_fidelity.fidelity import main; main()")
+    script = (
+        "from gmgan.torch_runtime import allow_torchvision_without_ops as allow; allow(); "
+        "from torch_fidelity.fidelity import main; main()"
+    )
     done = subprocess.run(
-        [sys.executable, "-c", script, "--input1", folders[0], "--input2", folders[1], "--cpu",
-         "--isc", "--fid", "--json", "--silent", "--no-cache", "--isc-splits", "2",
-         "--feature-extractor-weights-path", inception_file, "--batch-size", "8"],
-        capture_output=True, text=True)
+        [
+            sys.executable,
+            "-c",
+            script,
+            "--input1",
+            folders[0],
+            "--input2",
+            folders[1],
+            "--cpu",
+            "--isc",
+            "--fid",
+            "--json",
+            "--silent",
+            "--no-cache",
+            "--isc-splits",
+            "2",
+            "--feature-extractor-weights-path",
+            inception_file,
+            "--batch-size",
+            "8",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     theirs = json.loads(done.stdout)
 
     net = inception(torch.load(inception_file, weights_only=True))
-    found = [extract(net, np.stack([np.asarray(Image.open(p)) for p in sorted(f.iterdir())]),
-                     "cpu", batch_size=8) for f in folders]
+    found = [
+        extract(
+            net,
+            np.stack([np.asarray(Image.open(p)) for p in sorted(f.iterdir())]),
+            "cpu",
+            batch_size=8,
+        )
+        for f in folders
+    ]
     (fake, logits), (real, _) = found
     from gmgan.metrics.frechet import frechet_distance
 
-    fid = frechet_distance(fake.mean(0, dtype=np.float64), np.cov(fake, rowvar=False),
-                           real.mean(0, dtype=np.float64), np.cov(real, rowvar=False))
+    fid = frechet_distance(
+        fake.mean(0, dtype=np.float64),
+        np.cov(fake, rowvar=False),
+        real.mean(0, dtype=np.float64),
+        np.cov(real, rowvar=False),
+    )
     score = fidelity.inception_score(logits, 2)["inception_score"][0]
     assert fid == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
     assert score == pytest.approx(theirs["inception_score_mean"], rel=1e-4)
@@ -175,7 +228,8 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
 
 def test_inception_stage_checks_and_converts(params, inception_file, tmp_path):
     good = params.extractors["inception"].model_copy(
-        update={"weights": str(inception_file), "sha256": sha256(inception_file)[:8]})
+        update={"weights": str(inception_file), "sha256": sha256(inception_file)[:8]}
+    )
     context = context_with(params, tmp_path, inception=good)
     extractor_stage.run(context, "cifar10", "inception")
     about = json.loads(context.paths.extractor_about("inception").read_text())
@@ -199,8 +253,7 @@ def test_bad_inception_weights_give_plain_errors(params, inception_file, tmp_pat
 
     def stage(**change):
         entry = params.extractors["inception"].model_copy(update=change)
-        extractor_stage.run(context_with(params, tmp_path, inception=entry), "cifar10",
-                            "inception")
+        extractor_stage.run(context_with(params, tmp_path, inception=entry), "cifar10", "inception")
 
     with pytest.raises(GmganError, match=r"no file .*missing.pth; fetch https://"):
         stage(weights="missing.pth")

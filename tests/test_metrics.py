@@ -28,8 +28,7 @@ def test_frechet_distance_of_commuting_gaussians(rng):
     basis = np.linalg.qr(rng.standard_normal((6, 6)))[0]
     shift = rng.standard_normal(6)
     exact = shift @ shift + np.sum((np.sqrt(a) - np.sqrt(b)) ** 2)
-    found = frechet_distance(
-        shift, basis * a @ basis.T, np.zeros(6), basis * b @ basis.T)
+    found = frechet_distance(shift, basis * a @ basis.T, np.zeros(6), basis * b @ basis.T)
     assert found == pytest.approx(exact, rel=1e-10)
 
 
@@ -62,7 +61,9 @@ def test_fid_agrees_with_torch_fidelity(rng):
     fake, real = rng.gamma(2, 1, (900, 64)), rng.gamma(2.2, 1, (800, 64))
     theirs = fid_statistics_to_metric(
         fid_features_to_statistics(torch.from_numpy(fake)),
-        fid_features_to_statistics(torch.from_numpy(real)), verbose=False)
+        fid_features_to_statistics(torch.from_numpy(real)),
+        verbose=False,
+    )
     ours = fidelity.fid(fake, real)["fid"]
     assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-9)
 
@@ -84,8 +85,9 @@ def test_kid_against_the_formula(rng):
         return (a @ b.T / 5 + 1) ** 3
 
     n = 60
-    within = sum((kernel(x, x).sum() - np.trace(kernel(x, x))) / (n * (n - 1))
-                 for x in (fake, real))
+    within = sum(
+        (kernel(x, x).sum() - np.trace(kernel(x, x))) / (n * (n - 1)) for x in (fake, real)
+    )
     exact = within - 2 * kernel(fake, real).mean()
     found = fidelity.kid(fake.astype(np.float32), real.astype(np.float32), 2, 60)["kid"]
     assert found[0] == pytest.approx(exact, rel=1e-5)
@@ -121,9 +123,15 @@ def test_real_points_have_the_exact_high_quality_share(rng):
     assert found["high_quality_share"] == pytest.approx(1 - np.exp(-4.5), abs=0.002)
 
 
-@pytest.mark.parametrize(("total", "n_real", "n_fake", "floor"),
-                         [(1000, 300, 400, (300, 400)), (1000, 900, 400, (500, 400)),
-                          (1000, 1000, 1000, (500, 500)), (10, 2, 20, (2, 5))])
+@pytest.mark.parametrize(
+    ("total", "n_real", "n_fake", "floor"),
+    [
+        (1000, 300, 400, (300, 400)),
+        (1000, 900, 400, (500, 400)),
+        (1000, 1000, 1000, (500, 500)),
+        (10, 2, 20, (2, 5)),
+    ],
+)
 def test_reference_and_floor(total, n_real, n_fake, floor):
     reference = choose_reference(total, n_real, n_fake, seed=1)
     fake, real = reference.floor(reference.order)

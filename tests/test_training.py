@@ -67,8 +67,11 @@ def test_every_part_learns_and_the_static_prior_stays(params):
         trainer = trainer_of(params, f"digits.{name}.K10.s0", (1, 8, 8))
         before = {key: value.clone() for key, value in trainer.model.state().items()}
         trainer.step()
-        changed = {key for key, value in trainer.model.state().items()
-                   if not torch.equal(value, before[key])}
+        changed = {
+            key
+            for key, value in trainer.model.state().items()
+            if not torch.equal(value, before[key])
+        }
         assert any(key.startswith("generator") for key in changed)
         assert any(key.startswith("discriminator") for key in changed)
         assert any(key.startswith("prior") for key in changed) is learned
@@ -122,8 +125,14 @@ def test_dcgan_refuses_other_sizes(size):
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("toy-grid.gan.K1.s0", "mlp"), ("digits.gan.K1.s0", "mlp"), ("mnist.gan.K1.s0", "dcgan"),
-     ("cifar10.gan.K1.s0", "dcgan"), ("stl10.gan.K1.s0", "dcgan"), ("mnist.gan-mlp.K1.s0", "mlp")],
+    [
+        ("toy-grid.gan.K1.s0", "mlp"),
+        ("digits.gan.K1.s0", "mlp"),
+        ("mnist.gan.K1.s0", "dcgan"),
+        ("cifar10.gan.K1.s0", "dcgan"),
+        ("stl10.gan.K1.s0", "dcgan"),
+        ("mnist.gan-mlp.K1.s0", "mlp"),
+    ],
 )
 def test_network_follows_the_shape(params, name, kind):
     assert resolved(params, name)["network"]["kind"] == kind
@@ -173,8 +182,7 @@ def ci_run(context, name, kimg=2.0):
     params = context.params
     dataset = grid.parse_run(params, name).dataset
     entry = params.datasets[dataset]
-    entry = entry.model_copy(update={"training": entry.training.model_copy(
-        update={"kimg": kimg})})
+    entry = entry.model_copy(update={"training": entry.training.model_copy(update={"kimg": kimg})})
     context.params = params.model_copy(update={"datasets": {**params.datasets, dataset: entry}})
     prepare.run(context, dataset)
     return grid.parse_run(context.params, name)
@@ -182,8 +190,14 @@ def ci_run(context, name, kimg=2.0):
 
 def test_a_diverged_run_ends_with_a_status(context, monkeypatch):
     cell = ci_run(context, "toy-ring-ci.gan.K1.s0")
-    monkeypatch.setattr(Trainer, "step", lambda self: (
-        setattr(self, "iteration", self.iteration + 1), torch.full((4,), float("nan")))[1])
+    monkeypatch.setattr(
+        Trainer,
+        "step",
+        lambda self: (
+            setattr(self, "iteration", self.iteration + 1),
+            torch.full((4,), float("nan")),
+        )[1],
+    )
     train.run(context, cell)
     assert json.loads(context.paths.train_about(cell).read_text())["status"] == "diverged"
 
@@ -206,17 +220,26 @@ def test_resume_is_refused_with_a_diff(context, tmp_path):
 def test_init_from_continues_from_the_parents_networks(context, monkeypatch):
     params = context.params
     finetuned = params.models["gmgan-finetuned"].model_copy(
-        update={"network": None, "init_from": "gan"})
+        update={"network": None, "init_from": "gan"}
+    )
     context.params = params.model_copy(
-        update={"models": {**params.models, "gmgan-finetuned": finetuned}})
+        update={"models": {**params.models, "gmgan-finetuned": finetuned}}
+    )
     parent = ci_run(context, "toy-ring-ci.gan.K1.s0")
     train.run(context, parent)
     child = grid.parse_run(context.params, "toy-ring-ci.gmgan-finetuned.K8.s0")
     started = []
-    monkeypatch.setattr(Trainer, "step", lambda self: (
-        started.append({k: v.clone() for k, v in self.model.state().items()})
-        if not started else None, setattr(self, "iteration", self.iteration + 1),
-        torch.zeros(4))[2])
+    monkeypatch.setattr(
+        Trainer,
+        "step",
+        lambda self: (
+            started.append({k: v.clone() for k, v in self.model.state().items()})
+            if not started
+            else None,
+            setattr(self, "iteration", self.iteration + 1),
+            torch.zeros(4),
+        )[2],
+    )
     train.run(context, child)
     from gmgan.artifacts import read_arrays
 

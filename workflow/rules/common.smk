@@ -2,21 +2,14 @@
 
 import os
 import sys
+from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
 from gmgan import grid
-from gmgan.artifacts import provenance
 from gmgan.errors import GmganError
 from gmgan.fingerprint import Fingerprints
 from gmgan.params import load
-
-# Jobs find this package and this interpreter without activation of the environment.
-shell.prefix(
-    "export PATH={}:$PATH PYTHONPATH={}; ".format(
-        os.path.dirname(sys.executable), workflow.basedir
-    )
-)
 
 try:
     PARAMS_FILE = config.get("params", "params.yaml")
@@ -34,7 +27,14 @@ except GmganError as error:
 
 PATHS = grid.Paths()
 EXPECTED = Fingerprints(PARAMS)
-GMGAN = f"python -m gmgan --params {PARAMS_FILE}"
+
+# In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
+# activation of the environment is needed.
+shell.prefix(
+    f"export PATH={quote(os.path.dirname(sys.executable))}:$PATH "
+    f"PYTHONPATH={quote(str(workflow.basedir))}; "
+    f'gmgan() {{ python -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}; '
+)
 
 
 wildcard_constraints:
@@ -59,7 +59,9 @@ def gpus():
     import shutil
 
     device = PARAMS.execution.device
-    return int(device == "cuda" or (device == "auto" and bool(shutil.which("nvidia-smi"))))
+    return int(
+        device == "cuda" or (device == "auto" and bool(shutil.which("nvidia-smi")))
+    )
 
 
 def local_files(dataset):

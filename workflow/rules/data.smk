@@ -11,14 +11,14 @@ rule prepare:
         "results/logs/prepare/{dataset}.log",
     benchmark:
         "results/benchmarks/prepare/{dataset}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.data(w.dataset),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        fingerprint=lambda w: EXPECTED.data(w.dataset),
     shell:
-        "{GMGAN} prepare {wildcards.dataset} > {log} 2>&1"
+        "gmgan prepare {wildcards.dataset} > {log} 2>&1"
 
 
 rule extractor:
@@ -31,16 +31,16 @@ rule extractor:
         "results/logs/extractor/{extractor_id}.log",
     benchmark:
         "results/benchmarks/extractor/{extractor_id}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.extractor(*extractor_owner(w.extractor_id)),
-        owner=lambda w: extractor_owner(w.extractor_id),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
         runtime=120,
         gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.extractor(*extractor_owner(w.extractor_id)),
+        owner=lambda w: extractor_owner(w.extractor_id),
     shell:
-        "{GMGAN} extractor {params.owner} > {log} 2>&1"
+        "gmgan extractor {params.owner} > {log} 2>&1"
 
 
 rule real_features:
@@ -53,15 +53,15 @@ rule real_features:
         "results/logs/real_features/{dataset}.{extractor}.log",
     benchmark:
         "results/benchmarks/real_features/{dataset}.{extractor}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.real_features(w.dataset, w.extractor),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
         runtime=120,
         gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.real_features(w.dataset, w.extractor),
     shell:
-        "{GMGAN} real-features {wildcards.dataset} {wildcards.extractor} > {log} 2>&1"
+        "gmgan real-features {wildcards.dataset} {wildcards.extractor} > {log} 2>&1"
 
 
 rule floor:
@@ -73,11 +73,11 @@ rule floor:
         "results/logs/floor/{dataset}.log",
     benchmark:
         "results/benchmarks/floor/{dataset}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.floor(w.dataset),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
         runtime=60,
+    params:
+        fingerprint=lambda w: EXPECTED.floor(w.dataset),
     shell:
-        "{GMGAN} floor {wildcards.dataset} > {log} 2>&1"
+        "gmgan floor {wildcards.dataset} > {log} 2>&1"

@@ -5,16 +5,19 @@ rule collect:
     input:
         scores=[PATHS.scores(run) for run in RUNS],
         trained=[PATHS.train_about(run) for run in RUNS],
-        floors=[PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)],
+        floors=[
+            PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)
+        ],
     output:
         table="results/scores.csv",
         metrics="results/metrics.json",
     log:
         "results/logs/collect.log",
     params:
+        suite=SUITE,
         fingerprint=EXPECTED.table(SUITE),
     shell:
-        "{GMGAN} collect --suite {SUITE} > {log} 2>&1"
+        "gmgan collect --suite {params.suite} > {log} 2>&1"
 
 
 rule report:
@@ -22,13 +25,19 @@ rule report:
         table="results/scores.csv",
         trained=[PATHS.train_about(run) for run in RUNS],
         samples=[PATHS.samples(run) for run in RUNS],
-        data=[PATHS.data_about(name) for name in sorted({PARAMS.source_names[run.dataset] for run in RUNS})],
-        extractors=sorted({path for run in RUNS for path in extractor_about(run.dataset)}),
+        data=[
+            PATHS.data_about(name)
+            for name in sorted({PARAMS.source_names[run.dataset] for run in RUNS})
+        ],
+        extractors=sorted(
+            {path for run in RUNS for path in extractor_about(run.dataset)}
+        ),
     output:
         "results/report.html",
     log:
         "results/logs/report.log",
     params:
+        suite=SUITE,
         fingerprint=EXPECTED.report(SUITE),
     shell:
-        "{GMGAN} report --suite {SUITE} > {log} 2>&1"
+        "gmgan report --suite {params.suite} > {log} 2>&1"

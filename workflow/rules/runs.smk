@@ -13,15 +13,15 @@ rule train:
         "results/logs/train/{run}.log",
     benchmark:
         "results/benchmarks/train/{run}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.train(cell(w.run)),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
         runtime=lambda w: train_minutes(w.run),
         gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.train(cell(w.run)),
     shell:
-        "{GMGAN} train {wildcards.run} > {log} 2>&1"
+        "gmgan train {wildcards.run} > {log} 2>&1"
 
 
 rule sample:
@@ -35,15 +35,15 @@ rule sample:
         "results/logs/sample/{run}.log",
     benchmark:
         "results/benchmarks/sample/{run}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.sample(cell(w.run)),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
         runtime=60,
         gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.sample(cell(w.run)),
     shell:
-        "{GMGAN} sample {wildcards.run} > {log} 2>&1"
+        "gmgan sample {wildcards.run} > {log} 2>&1"
 
 
 rule features:
@@ -56,15 +56,15 @@ rule features:
         "results/logs/features/{run}.{extractor}.log",
     benchmark:
         "results/benchmarks/features/{run}.{extractor}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.features(cell(w.run), w.extractor),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
         runtime=120,
         gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.features(cell(w.run), w.extractor),
     shell:
-        "{GMGAN} features {wildcards.run} {wildcards.extractor} > {log} 2>&1"
+        "gmgan features {wildcards.run} {wildcards.extractor} > {log} 2>&1"
 
 
 rule score:
@@ -78,11 +78,11 @@ rule score:
         "results/logs/score/{run}.log",
     benchmark:
         "results/benchmarks/score/{run}.tsv"
-    params:
-        fingerprint=lambda w: EXPECTED.scores(cell(w.run)),
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
         runtime=120,
+    params:
+        fingerprint=lambda w: EXPECTED.scores(cell(w.run)),
     shell:
-        "{GMGAN} score {wildcards.run} > {log} 2>&1"
+        "gmgan score {wildcards.run} > {log} 2>&1"

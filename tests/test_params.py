@@ -1,0 +1,191 @@
+"""params.yaml: what is shipped, and that every mistake is named with its place."""
+
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from gmgan import grid
+from gmgan.errors import GmganError
+from gmgan.params import load
+
+TEXT = (ROOT / "params.yaml").read_text()
+
+
+def changed(tmp_path, old, new):
+    assert old in TEXT
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1))
+    return path
+
+
+def line_of(path, text):
+    return next(i for i, line in enumerate(path.read_text().splitlines(), 1) if text in line)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "message"),
+    [
+        ("suite: quick", "suite: quik", "suite", "unknown suite 'quik'; known: ci, cifar10"),
+        ("  threads: 1", "  threads: 0", "execution.threads", "got 0"),
+        ("  threads: 1", "  thread: 1", "execution.thread", "Extra inputs"),
+        ("      c: 0.5 ", "      c: -0.5 ", "datasets.toy-ring.latent.c", "got -0.5"),
+        ("      sigma: 0.1 ", "      sigma: 0 ", "datasets.toy-ring.latent.sigma", "got 0"),
+        ("kind: ring", "kind: rong", "datasets.toy-ring.source", "rong"),
+        ("      modes: 8", "      modes: eight", "datasets.toy-ring.source.modes", "got 'eight'"),
+        (
+            "extends: digits",
+            "extends: digit",
+            "datasets.digits-ci.extends",
+            "unknown dataset 'digit'",
+        ),
+        (
+            "network: dcgan-small",
+            "network: dcgan-tiny",
+            "datasets.mnist-short.network",
+            "unknown network 'dcgan-tiny'; known: dcgan, dcgan-small",
+        ),
+        (
+            "        - classifier-digits",
+            "        - clasifier",
+            "datasets.digits.evaluation.extractors",
+            "unknown extractor 'clasifier'",
+        ),
+        ("    objective: acgan", "    objective: wgan", "models.acgan.objective", "got 'wgan'"),
+        (
+            "      kind: dynamic\n      covariance: full",
+            "      kind: dynamic",
+            "models.gmgan-dynamic.prior",
+            "covariance",
+        ),
+        (
+            "init_from: gan-mlp",
+            "init_from: nobody",
+            "models.gmgan-finetuned.init_from",
+            "unknown model 'nobody'",
+        ),
+        (
+            "    training:\n      kimg: 400",
+            "    training:\n      kimg: 400\n      kimg: 5",
+            "kimg",
+            "given twice",
+        ),
+        (
+            "          - gan\n",
+            "          - gann\n",
+            "suites.quick.cells.0.models",
+            "unknown model 'gann'",
+        ),
+        ("  toy-grid25:", "  Toy_grid25:", "datasets.Toy_grid25", "lower-case"),
+    ],
+)
+def test_mistakes_name_file_line_key_and_value(tmp_path, old, new, key, message):
+    path = changed(tmp_path, old, new)
+    with pytest.raises(GmganError) as caught:
+        load(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert re.match(rf"{re.escape(str(path))}:\d+: ", text)
+    assert key in text
+    assert message in text
+
+
+def test_the_line_is_the_line(tmp_path):
+    path = changed(tmp_path, "      c: 0.5 ", "      c: -0.5 ")
+    with pytest.raises(GmganError, match=f":{line_of(path, 'c: -0.5')}: datasets.toy-ring"):
+        load(path)
+
+
+def test_broken_yaml_and_missing_file(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("suite: quick\n  datasets: {")
+    with pytest.raises(GmganError, match=r"params.yaml:2: not valid YAML"):
+        load(path)
+    with pytest.raises(GmganError, match=r"cannot read .*none.yaml"):
+        load(tmp_path / "none.yaml")
+
+
+def test_circles_are_refused(tmp_path):
+    path = changed(
+        tmp_path,
+        "    title: handwritten digits, 8 x 8 (scikit-learn)",
+        "    title: digits\n    extends: digits-ci",
+    )
+    with pytest.raises(GmganError, match="extend each other in a circle"):
+        load(path)
+
+
+def test_extending_shares_the_data_unless_the_source_changes(params):
+    names = params.source_names
+    assert names["mnist-short"] == "mnist"
+    assert names["digits-ci"] == "digits"
+    assert names["fashion-mnist"] == "fashion-mnist"
+    assert names["toy-grid"] == "toy-grid"
+    assert params.datasets["mnist-short"].latent == params.datasets["mnist"].latent
+
+
+def test_named_suites_and_models_are_shipped(params):
+    assert {"quick", "ci", "mnist", "fashion-mnist", "cifar10", "stl10", "paper"} <= set(
+        params.suites
+    )
+    assert {"gan", "acgan", "gmgan-static", "gmgan-dynamic", "gmgan-supervised"} <= set(
+        params.models
+    )
+    for suite in params.suites:
+        assert grid.suite_runs(params, suite)
+
+
+def test_quick_has_five_models_on_two_sets_with_three_seeds(params):
+    runs = grid.suite_runs(params, "quick")
+    assert len(runs) == len(set(runs)) == 5 * 2 * 3
+    assert all(run.K == 1 for run in runs if run.model in ("gan", "acgan"))
+
+
+def test_paper_is_the_whole_grid(params):
+    runs = set(grid.suite_runs(params, "paper"))
+    for dataset in ("mnist", "fashion-mnist", "cifar10", "stl10"):
+        for model in ("gmgan-static", "gmgan-dynamic", "gmgan-supervised"):
+            for K in (10, 20, 30):
+                for seed in range(5):
+                    assert grid.Run(dataset, model, K, seed) in runs
+        assert sum(run.dataset == dataset for run in runs) == 5 * (2 + 3 * 3)
+
+
+def test_run_names_go_both_ways(params):
+    for run in grid.suite_runs(params, "paper"):
+        assert grid.parse_run(params, run.name) == run
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("digits", "is no run"),
+        ("digits.gan.K1", "is no run"),
+        ("digit.gan.K1.s0", "unknown dataset 'digit'; known: cifar10"),
+        ("digits.gann.K1.s0", "unknown model 'gann'; known: acgan"),
+        ("digits.gmgan-static.K0.s0", "K must be at least 1, got 0"),
+        ("digits.gan.K3.s0", "K must be 1, got 3"),
+        ("digits.gmgan-supervised.K9.s0", "K = 9 is below the number of classes 10"),
+        ("stl10-unlabelled.acgan.K1.s0", "needs class labels"),
+    ],
+)
+def test_impossible_runs(params, name, message):
+    with pytest.raises(GmganError, match=re.escape(message)):
+        grid.parse_run(params, name)
+
+
+def test_settings_are_the_data_sets_changed_by_the_models(params):
+    base = grid.settings(params, grid.parse_run(params, "mnist.gmgan-static.K10.s0"))
+    tuned = grid.settings(params, grid.parse_run(params, "mnist.gmgan-finetuned.K10.s3"))
+    assert base.latent["c"] == 0.1
+    assert tuned.latent == {"dim": 100, "c": 0.467, "sigma": 0.7, "sigma_is": "std"}
+    assert tuned.network["generator_widths"] == [256, 512, 1024]
+    assert tuned.init_from == grid.Run("mnist", "gan-mlp", 1, 3)
+    assert base.init_from is None
+
+
+def test_params_are_in_block_style():
+    """DVC rewrites the file in block style: written so, its diffs stay small."""
+    assert not re.search(r":\s*[\[{]", TEXT)
+    assert yaml.safe_load(TEXT)

@@ -1,0 +1,245 @@
+"""Snakemake end to end, on the suite `ci`: what runs, what runs again, and that results agree."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmgan.artifacts import read_arrays
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+
+CI = ("all", "--config", "suite=ci")
+RUNS = {
+    "toy-ring-ci.gan.K1.s0",
+    "toy-ring-ci.gmgan-dynamic.K8.s0",
+    "digits-ci.acgan.K1.s0",
+    "digits-ci.gmgan-supervised.K10.s0",
+}
+
+
+def test_scores_are_tidy_and_complete(finished):
+    table = pd.read_csv(finished.folder / "results" / "scores.csv")
+    assert {
+        "dataset",
+        "model",
+        "K",
+        "seed",
+        "metric",
+        "value",
+        "n_real",
+        "n_fake",
+        "extractor",
+        "extractor_hash",
+        "split",
+        "status",
+    } <= set(table.columns)
+    assert set(table.run) == RUNS | {"toy-ring-ci.real", "digits-ci.real"}
+    assert (table.status == "ok").all()
+    assert not table.duplicated(["run", "metric", "extractor"]).any()
+    digits = table[table.dataset == "digits-ci"]
+    assert set(digits.metric) == {
+        "inception_score",
+        "fid",
+        "kid",
+        "precision_k3",
+        "recall_k3",
+        "class_accuracy",
+    }
+    assert set(digits.n_fake) == set(digits.n_real) == {300}
+    assert digits.extractor_hash.nunique() == 1
+    toy = table[table.dataset == "toy-ring-ci"]
+    assert set(toy.metric) == {"modes_captured", "high_quality_share", "frechet_distance"}
+    floor = table[table.model == "real"].set_index(["dataset", "metric"]).value
+    for row in table[table.metric.isin(["fid", "frechet_distance"])].itertuples():
+        assert row.value >= floor[row.dataset, row.metric]
+    metrics = json.loads((finished.folder / "results" / "metrics.json").read_text())
+    one = metrics["digits-ci"]["acgan"]["fid.classifier-digits"]
+    row = table[(table.run == "digits-ci.acgan.K1.s0") & (table.metric == "fid")]
+    assert one["mean"] == pytest.approx(row.value.item())
+    assert one["interval95"] is None
+    assert one["seeds"] == 1
+
+
+def test_artifacts_of_a_run(finished):
+    folder = finished.folder / "results" / "runs" / "digits-ci.gmgan-supervised.K10.s0"
+    assert {p.name for p in folder.iterdir()} == {
+        "weights.safetensors",
+        "history.csv",
+        "grid.png",
+        "train.json",
+        "samples.safetensors",
+        "features.classifier-digits.safetensors",
+        "scores.json",
+    }
+    arrays, _ = read_arrays(folder / "samples.safetensors")
+    assert arrays["samples"].dtype == np.uint8
+    assert arrays["samples"].shape == (300, 8, 8, 1)
+    assert np.array_equal(arrays["class"], arrays["component"] % 10)
+    history = pd.read_csv(folder / "history.csv")
+    assert history.kimg.iloc[-1] >= 12
+    assert history[["loss_d", "loss_g"]].notna().all().all()
+    assert history.d_real.between(0, 1).all()
+    about = json.loads((folder / "train.json").read_text())
+    assert about["status"] == "ok"
+    assert about["images_per_second"] > 0
+    assert about["provenance"]["versions"]["torch"]
+    assert not list((finished.folder / "results").rglob(".*.safetensors*"))
+    checkpoints = finished.folder / "results" / "checkpoints"
+    assert not checkpoints.exists() or not list(checkpoints.iterdir())
+
+
+def test_report_is_one_file_that_names_everything(finished):
+    page = (finished.folder / "results" / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    for run in RUNS:
+        assert run in page
+    table = pd.read_csv(finished.folder / "results" / "scores.csv")
+    value = table[(table.run == "digits-ci.acgan.K1.s0") & (table.metric == "fid")].value.item()
+    assert f"{value:.2f}" in page
+    assert page.count("data:image/png;base64,") == 3
+
+
+def test_second_run_does_nothing(finished):
+    assert finished.plan(*CI) == {}
+
+
+def test_more_seeds_add_only_the_missing_runs(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    text = (project.folder / "params.yaml").read_text()
+    start = text.index("  ci:\n")
+    block = text[start : text.index("  mnist-short:\n", start)]
+    longer = block.replace("          - 0\n", "          - 0\n          - 1\n")
+    (project.folder / "params.yaml").write_text(text.replace(block, longer))
+    plan = project.plan(*CI)
+    added = {run.replace(".s0", ".s1") for run in RUNS}
+    assert set(plan["train"]) == set(plan["sample"]) == set(plan["score"]) == added
+    assert set(plan) == {"train", "sample", "features", "score", "collect", "report"}
+
+
+def test_learning_rate_retrains_exactly_its_runs(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    project.edit("params.yaml", "learning_rate: 1.0e-3", "learning_rate: 2.0e-3")
+    plan = project.plan(*CI)
+    toy = {run for run in RUNS if run.startswith("toy")}
+    assert set(plan["train"]) == set(plan["sample"]) == set(plan["score"]) == toy
+    assert set(plan) == {"train", "sample", "score", "collect", "report"}
+
+
+def test_code_edits_rerun_what_they_touch(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    template = "gmgan/report/templates/report.html.j2"
+    project.edit(template, "<h1>", '<h1 class="x">')
+    assert set(project.plan(*CI)) == {"report"}
+    project.edit(template, '<h1 class="x">', "<h1>")
+    project.edit("gmgan/models/trainer.py", "# moments lie", "# the moments lie")
+    assert project.plan(*CI) == {}
+    project.edit("gmgan/models/objectives/supervised.py", "k % n_classes", "(k + 1) % n_classes")
+    plan = project.plan(*CI)
+    assert plan["train"] == ["digits-ci.gmgan-supervised.K10.s0"]
+    assert set(plan) == {"train", "sample", "features", "score", "collect", "report"}
+    project.edit("gmgan/models/trainer.py", "self.iteration += 1", "self.iteration += 2")
+    assert set(project.plan(*CI)["train"]) == RUNS
+
+
+def test_paper_lists_the_whole_grid(finished, params):
+    from gmgan.grid import suite_runs
+
+    done = finished.snakemake("-n", "--quiet", "all", "--", "all", check=False)
+    assert done.returncode == 0
+    plan = finished.plan("all", "--config", "suite=paper")
+    assert set(plan["train"]) == {run.name for run in suite_runs(params, "paper")}
+    assert len(plan["train"]) == len(plan["score"])
+
+
+def test_one_core_gives_the_same_scores(finished, tmp_path):
+    from conftest import make_project
+
+    project = make_project(tmp_path / "p") if (tmp_path / "p").mkdir() is None else None
+    project.snakemake(*CI, cores=1)
+    tables = [
+        pd.read_csv(p.folder / "results" / "scores.csv").drop(columns=["train_seconds"])
+        for p in (finished, project)
+    ]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    for run in RUNS:
+        ours, theirs = (
+            p.folder / "results" / "runs" / run / "weights.safetensors" for p in (project, finished)
+        )
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_sigkill_in_the_middle_and_again_gives_the_same_weights(finished, tmp_path):
+    """Through Snakemake: the training process is killed once it has left a checkpoint."""
+    run = "digits-ci.acgan.K1.s0"
+    project = finished.copy(tmp_path / "p")
+    project.edit("params.yaml", "checkpoint_seconds: 60", "checkpoint_seconds: 0")
+    weights = project.folder / "results" / "runs" / run / "weights.safetensors"
+    undisturbed = weights.read_bytes()
+    weights.unlink()
+    environment = {**os.environ, "PYTHONPATH": str(project.folder)}
+    training = subprocess.Popen(
+        [sys.executable, "-m", "gmgan", "train", run],
+        cwd=project.folder,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoints = project.folder / "results" / "checkpoints"
+    until = time.monotonic() + 60
+    while not list(checkpoints.glob(f"{run}.*.safetensors")) and time.monotonic() < until:
+        time.sleep(0.005)
+    training.send_signal(signal.SIGKILL)
+    assert training.wait() == -signal.SIGKILL
+    assert not weights.exists()
+    left = list(checkpoints.glob(f"{run}.*.safetensors"))
+    assert len(left) == 1
+    _, about = read_arrays(left[0], names=[])
+    assert 0 < about["history"][-1]["kimg"] < 12
+
+    project.snakemake(*CI)
+    assert weights.read_bytes() == undisturbed
+    assert not list(checkpoints.glob(f"{run}.*.safetensors"))
+    history = pd.read_csv(weights.parent / "history.csv")
+    assert history.iteration.is_monotonic_increasing
+    assert history.iteration.is_unique
+
+
+def test_a_failed_run_breaks_no_neighbour_and_is_shown(finished, tmp_path):
+    """A learning rate far too high makes one model diverge."""
+    project = finished.copy(tmp_path / "p")
+    project.edit(
+        "params.yaml",
+        "    title: AC-GAN\n",
+        "    title: AC-GAN\n    training:\n      learning_rate: 1.0e+30\n",
+    )
+    project.snakemake(*CI)
+    table = pd.read_csv(project.folder / "results" / "scores.csv")
+    failed = table[table.run == "digits-ci.acgan.K1.s0"]
+    assert failed.status.tolist() == ["diverged"]
+    assert failed.metric.isna().all()
+    assert (table[table.run != "digits-ci.acgan.K1.s0"].status == "ok").all()
+    page = (project.folder / "results" / "report.html").read_text()
+    assert "1 of 4 runs did not end well" in page
+
+
+def test_stale_scores_are_refused_by_the_report(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    project.edit("params.yaml", "learning_rate: 1.0e-3", "learning_rate: 2.0e-3")
+    for stage in ("collect", "report"):
+        done = project.gmgan(stage, "--suite", "ci", check=False)
+        assert done.returncode == 2
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_any_single_cell_can_be_asked_for(finished):
+    target = "results/runs/digits-ci.gmgan-finetuned.K10.s5/scores.json"
+    plan = finished.plan(target)
+    # mlp-r is for 28 x 28 images but fits any: the parent is trained first, and only trained.
+    assert set(plan["train"]) == {"digits-ci.gan-mlp.K1.s5", "digits-ci.gmgan-finetuned.K10.s5"}
+    assert plan["score"] == ["digits-ci.gmgan-finetuned.K10.s5"]
