@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import matplotlib
 
@@ -109,7 +110,7 @@ def _svg(figure):
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
-    text = buffer.getvalue()
+    text = re.sub("<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     return text[text.index("<svg") :]
 
 

@@ -29,11 +29,11 @@ PATHS = grid.Paths()
 EXPECTED = Fingerprints(PARAMS)
 
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
-# activation of the environment is needed.
+# activation of the environment is needed. (Snakemake formats the prefix once more: {{{{ is {.)
 shell.prefix(
     f"export PATH={quote(os.path.dirname(sys.executable))}:$PATH "
     f"PYTHONPATH={quote(str(workflow.basedir))}; "
-    f'gmgan() {{ python -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}; '
+    f'gmgan() {{{{ python -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}}}; '
 )
 
 
