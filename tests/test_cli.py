@@ -109,3 +109,143 @@ def test_truncated_artifacts_are_named(tmp_path):
 def test_the_readme_names_real_commands():
     text = (ROOT / "README.md").read_text()
     assert text.index("\nmake\n") < text.index("\nmake test\n")
+
+
+def image_project(project, members, **source):
+    """A project whose data set `pets` is a small zip of images."""
+    import zipfile
+
+    with zipfile.ZipFile(project.folder / "pets.zip", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    fields = {"kind": "images", "path": "pets.zip", "size": 8, **source}
+    lines = "".join(f"      {key}: {value}\n" for key, value in fields.items())
+    project.edit(
+        "params.yaml",
+        "  digits-ci:\n",
+        f"  pets:\n    extends: digits-ci\n    title: pets\n    source:\n{lines}  digits-ci:\n",
+    )
+    return project
+
+
+def picture(size=(8, 8)):
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("L", size, 100).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+PETS = {
+    f"{split}/{label}/{i}.png": picture()
+    for split in ("train", "test")
+    for label in ("cat", "dog")
+    for i in range(5)
+}
+
+
+@pytest.mark.parametrize(
+    ("members", "source", "message"),
+    [
+        (PETS | {"train/cat/9.png": picture((8, 9))}, {"resize": "none"}, "is 8 x 9 pixels"),
+        (PETS | {"train/cat/9.png": b"no image"}, {}, "train/cat/9.png cannot be read"),
+        (PETS, {"sha256": "'" + "0" * 64 + "'"}, "fetch it again or correct source.sha256"),
+        (PETS, {"classes": 5}, "has 2 classes, source.classes says 5"),
+    ],
+    ids=["mixed size", "unreadable", "wrong hash", "classes"],
+)
+def test_bad_images_through_the_command_line(project, members, source, message):
+    done = image_project(project, members, **source).gmgan("prepare", "pets", check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (project.folder / "results").exists()
+
+
+def one_error(project, *arguments):
+    """The one line of error that a command ends with, and that it wrote nothing."""
+    before = project.files()
+    done = project.gmgan(*arguments, check=False, GMGAN_MIRROR="")
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert project.files() == before
+    return done.stderr.strip().splitlines()[-1]
+
+
+def test_a_truncated_archive_and_prepared_file(project):
+    image_project(project, PETS)
+    path = project.folder / "pets.zip"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "pets.zip is no whole zip file" in one_error(project, "prepare", "pets")
+    path.write_bytes(whole)
+    project.gmgan("prepare", "pets")
+    data = project.folder / "results" / "data" / "pets.safetensors"
+    data.write_bytes(data.read_bytes()[:-10])
+    assert "pets.safetensors is damaged" in one_error(project, "train", "pets.gan.K1.s0")
+
+
+def test_bad_values_of_params(project):
+    project.edit("params.yaml", "      sigma: 0.1 ", "      sigma: -0.1 ")
+    message = one_error(project, "train", "toy-ring.gan.K1.s0")
+    assert "datasets.toy-ring.latent.sigma" in message
+    assert "greater than 0 (got -0.1)" in message
+
+
+def test_missing_extractor_weights_and_too_few_samples(project):
+    project.edit("params.yaml", "    weights: null ", "    weights: nowhere.pth ")
+    assert "no file nowhere.pth; fetch https://" in one_error(
+        project, "extractor", "cifar10", "inception"
+    )
+    project.edit("params.yaml", "      n_real: 1000\n", "      n_real: 30000\n")
+    project.gmgan("prepare", "toy-ring")
+    assert "n_real is 30000, but the split has only 20000" in one_error(
+        project, "floor", "toy-ring-ci"
+    )
+
+
+@pytest.mark.xdist_group("pipeline")
+def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
+    from gmgan import grid
+    from gmgan.grid import Paths
+    from gmgan.params import load
+    from gmgan.stages import train
+    from gmgan.stages.context import Context
+
+    project = finished.copy(tmp_path / "p")
+    name = "digits-ci.acgan.K1.s0"
+    context = Context(load(project.folder / "params.yaml"), Paths(project.folder / "results"))
+    cell = grid.parse_run(context.params, name)
+    settings = grid.settings(context.params, cell).as_dict()
+    trainer = train._build(context, cell, settings, "cpu")
+    trainer.step()
+    saved = project.folder / "other.safetensors"
+    train._save(trainer, saved, settings, context.expected.train(cell), [], 1.0)
+    project.edit(
+        "params.yaml", "    title: AC-GAN\n", "    title: AC-GAN\n    training:\n      beta1: 0.9\n"
+    )
+    message = one_error(project, "train", name, "--resume", str(saved))
+    assert "training.beta1: 0.5 -> 0.9" in message
+    saved.write_bytes(saved.read_bytes()[:-100])
+    assert "damaged" in one_error(project, "train", name, "--resume", str(saved))
+
+
+def test_a_full_disk(project):
+    """A limit on the size of files stands in for a full disk: the write fails half way."""
+    import resource
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "gmgan", "prepare", "toy-ring"],
+        cwd=project.folder,
+        text=True,
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )
+    assert done.returncode == 2
+    assert "cannot write results/data/toy-ring.safetensors" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert project.files() == set()

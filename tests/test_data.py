@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pickle
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -275,3 +276,77 @@ def test_labels_out_of_range_are_refused():
         Splits(data, np.array([0, -1, 1]), data, good, ["a", "b"])
     with pytest.raises(GmganError, match="test split is empty"):
         Splits(data, good, data[:0], good[:0], ["a", "b"])
+
+
+def tar_of(path, files):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    from gmgan.torch_runtime import allow_torchvision_without_ops
+
+    allow_torchvision_without_ops()
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    monkeypatch.setenv("GMGAN_MIRROR", str(folder))
+    return folder
+
+
+def test_cifar10_through_its_archive(params, mirror, monkeypatch, tmp_path):
+    """A small archive in the official layout, under its own hash instead of the official one."""
+    from torchvision.datasets import CIFAR10
+
+    files = cifar_batches(np.random.default_rng(0))
+    md5 = tar_of(
+        mirror / CIFAR10.filename,
+        {f"{CIFAR10.base_folder}/{name}": content for name, content in files.items()},
+    )
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5)
+    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", ""], ["data_batch_2", ""]])
+    splits = official.read(params.datasets["cifar10"].source, Archives(tmp_path / "archives"))
+    assert splits.train.shape == (10, 32, 32, 3)
+    assert splits.test.shape == (5, 32, 32, 3)
+    assert len(splits.classes) == 10
+
+
+@pytest.mark.parametrize("part", ["stl10", "stl10-unlabelled"])
+def test_stl10_through_its_archive(params, mirror, monkeypatch, tmp_path, part):
+    """Images are stored column by column; the labelled and the unlabelled part, at 48 x 48."""
+    from torchvision.datasets import STL10
+
+    rng = np.random.default_rng(0)
+    counts = {"train": 10, "test": 6, "unlabeled": 4}
+    files = {}
+    for split, count in counts.items():
+        stored = rng.integers(0, 256, (count, 3, 96, 96), np.uint8)
+        stored[0, :, :, :] = np.arange(96, dtype=np.uint8)[None, :, None]  # constant columns
+        files[f"{split}_X.bin"] = stored.tobytes()
+        if split != "unlabeled":
+            files[f"{split}_y.bin"] = (np.arange(count) % 10 + 1).astype(np.uint8).tobytes()
+    files["class_names.txt"] = "\n".join(f"class {i}" for i in range(10)).encode()
+    files["fold_indices.txt"] = b"0\n"
+    md5 = tar_of(
+        mirror / STL10.filename,
+        {f"{STL10.base_folder}/{name}": content for name, content in files.items()},
+    )
+    hashes = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    monkeypatch.setattr(STL10, "tgz_md5", md5)
+    for name in ("train_list", "test_list"):
+        monkeypatch.setattr(STL10, name, [[file, hashes[file]] for file, _ in getattr(STL10, name)])
+    splits = official.read(params.datasets[part].source, Archives(tmp_path / "archives"))
+    assert splits.train.shape == ((10 if part == "stl10" else 4), 48, 48, 3)
+    assert splits.test.shape == (6, 48, 48, 3)
+    if part == "stl10":
+        assert splits.train_labels.tolist() == list(range(10))
+    else:
+        assert splits.classes == []
+        assert set(splits.train_labels) == {-1}
+    first = splits.train[0, :, :, 0].astype(int)
+    assert (np.diff(first[24]) > 0).all()  # the gradient runs along a row of the image
+    assert np.ptp(first[:, 24]) == 0

@@ -13,6 +13,12 @@ rule collect:
         metrics="results/metrics.json",
     log:
         "results/logs/collect.log",
+    benchmark:
+        "results/benchmarks/collect.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
     params:
         suite=SUITE,
         fingerprint=EXPECTED.table(SUITE),
@@ -36,6 +42,12 @@ rule report:
         "results/report.html",
     log:
         "results/logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
     params:
         suite=SUITE,
         fingerprint=EXPECTED.report(SUITE),
