@@ -29,6 +29,8 @@ class Progress:
                 unit=unit,
                 file=self.stream,
                 dynamic_ncols=True,
+                bar_format="{desc} {percentage:3.0f}% |{bar}| {n:.4g} of {total:.4g} {unit} "
+                "[{elapsed}<{remaining}{postfix}]",
             )
 
     def __enter__(self):
@@ -45,7 +47,7 @@ class Progress:
         self.count += amount
         self.note = note
         if self.bar is not None:
-            self.bar.update(amount)
+            self.bar.n = min(self.count, self.total)
             self.bar.set_postfix_str(note)
         elif time.monotonic() - self.last_line >= self.seconds_between_lines:
             self._line()
