@@ -282,7 +282,12 @@ Extractor = Annotated[ClassifierExtractor | InceptionExtractor, Field(discrimina
 
 
 class Evaluation(Strict):
-    """How samples are scored: how many, against what, seen by whom."""
+    """How samples are scored: how many, against what, seen by whom.
+
+    `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
+    The constant a of the quality score is set so that real held-out samples have the mean quality
+    `held_out_quality`. `ms_ssim_scales` null: as many as the size of the images allows.
+    """
 
     extractors: list[str] = []
     split: Literal["train", "test"] = "train"
@@ -292,6 +297,10 @@ class Evaluation(Strict):
     kid_subsets: PositiveInt = 100
     kid_subset_size: Annotated[int, Field(ge=2)] = 1000
     neighbours: PositiveInt = 3
+    density_neighbours: PositiveInt = 5
+    held_out_quality: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    ms_ssim_pairs: PositiveInt = 2000
+    ms_ssim_scales: PositiveInt | None = None
 
 
 class Dataset(Strict):

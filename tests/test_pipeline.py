@@ -45,18 +45,23 @@ def test_scores_are_tidy_and_complete(finished):
     assert (table.status == "ok").all()
     assert not table.duplicated(["run", "metric", "extractor"]).any()
     digits = table[table.dataset == "digits-ci"]
-    assert set(digits.metric) == {
+    pair = {"quality", "diversity", "quality_diversity"}
+    assert set(digits.metric) == pair | {
         "inception_score",
         "fid",
         "kid",
+        "diversity_intra",
+        "diversity_inter",
         "precision_k3",
         "recall_k3",
+        "density_k5",
+        "coverage_k5",
         "class_accuracy",
     }
     assert set(digits.n_fake) == set(digits.n_real) == {300}
     assert digits.extractor_hash.nunique() == 1
     toy = table[table.dataset == "toy-ring-ci"]
-    assert set(toy.metric) == {"modes_captured", "high_quality_share", "frechet_distance"}
+    assert set(toy.metric) == pair | {"modes_captured", "high_quality_share", "frechet_distance"}
     floor = table[table.model == "real"].set_index(["dataset", "metric"]).value
     for row in table[table.metric.isin(["fid", "frechet_distance"])].itertuples():
         assert row.value >= floor[row.dataset, row.metric]

@@ -44,3 +44,8 @@ def choose_reference(total, n_real, n_fake, seed) -> Reference:
         floor_real, floor_fake = min(n_real, total // 2), min(n_fake, total // 2)
     order = np.random.default_rng(seed).permutation(total)
     return Reference(order[: max(n_real, floor_real + floor_fake)], n_real, floor_real, floor_fake)
+
+
+def other_split_order(total, n_real, seed):
+    """Indices of at most `n_real` random samples of the split that is not the reference."""
+    return np.random.default_rng(seed).permutation(total)[:n_real]

@@ -14,8 +14,15 @@ METRICS = {
     "inception_score": ("Inception Score", 1, 2),
     "fid": ("FID", -1, 2),
     "kid": ("KID", -1, 4),
+    "quality": ("quality", 1, 3),
+    "diversity": ("diversity", 1, 3),
+    "quality_diversity": ("quality and diversity", 1, 3),
+    "diversity_intra": ("diversity, within pairs", 1, 3),
+    "diversity_inter": ("diversity, over classes", 1, 3),
     "precision_k3": ("precision (k = 3)", 1, 3),
     "recall_k3": ("recall (k = 3)", 1, 3),
+    "density_k5": ("density (k = 5)", 0, 3),
+    "coverage_k5": ("coverage (k = 5)", 1, 3),
     "class_accuracy": ("class accuracy", 1, 3),
 }
 

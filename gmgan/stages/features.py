@@ -2,7 +2,7 @@
 
 from gmgan.artifacts import read_arrays, read_json, write_arrays
 from gmgan.grid import Run, extractor_id
-from gmgan.metrics.reference import choose_reference
+from gmgan.metrics.reference import choose_reference, other_split_order
 from gmgan.models.extractors import extract, extractor
 from gmgan.progress import Progress
 from gmgan.seeds import derive_seed
@@ -10,7 +10,11 @@ from gmgan.stages.context import Context
 
 
 def run_real(context: Context, dataset: str, name: str):
-    """Write the features of the real images that scores of `dataset` compare with."""
+    """Write the features of the real images that scores of `dataset` compare with.
+
+    `features` are of the reference split, `other_features` of the other one: together they give
+    training and held-out samples.
+    """
     evaluation = context.params.lookup("datasets", dataset).evaluation
     images = context.data(dataset, [evaluation.split])[evaluation.split]
     reference = choose_reference(
@@ -20,9 +24,13 @@ def run_real(context: Context, dataset: str, name: str):
         derive_seed("reference", dataset, evaluation.split),
     )
     features, logits = _extract(context, dataset, name, images[reference.order], f"real {dataset}")
+    other = "test" if evaluation.split == "train" else "train"
+    images = context.data(dataset, [other])[other]
+    order = other_split_order(len(images), evaluation.n_real, derive_seed("other", dataset, other))
+    other_features, _ = _extract(context, dataset, name, images[order], f"real {dataset}, {other}")
     write_arrays(
         context.paths.real_features(dataset, name),
-        {"features": features, "logits": logits},
+        {"features": features, "logits": logits, "other_features": other_features},
         {"fingerprint": context.expected.real_features(dataset, name)},
     )
 

@@ -7,8 +7,9 @@ import numpy as np
 from gmgan.artifacts import read_arrays, read_json, write_json
 from gmgan.errors import GmganError
 from gmgan.grid import Run, extractor_id
+from gmgan.metrics import quality
 from gmgan.metrics.frechet import frechet_distance, moments
-from gmgan.metrics.modes import mode_scores, nearest_modes
+from gmgan.metrics.modes import HIGH_QUALITY_STDS, mode_scores, nearest_modes
 from gmgan.metrics.reference import choose_reference
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
@@ -18,29 +19,30 @@ DATA_SPACE = "data-space"
 
 def run(context: Context, cell: Run):
     """Write the scores of a run; a run without samples gets a status and no numbers."""
-    dataset = context.params.datasets[cell.dataset]
     path = context.paths.samples(cell)
     arrays, about = read_arrays(path)
     context.refuse_stale(path, about, context.expected.sample(cell))
-    rows = []
-    if len(arrays["samples"]):
+    samples, targets, rows = arrays["samples"], arrays["class"], []
+    targets = targets if (targets >= 0).all() else None
+    dataset = context.params.datasets[cell.dataset]
+    if len(samples) and dataset.is_points:
+        reference, points = _real_points(context, cell.dataset)
+        rows = _point_rows(context, cell.dataset, samples, reference.reference(points), targets)
+    elif len(samples):
         for name in dataset.evaluation.extractors:
-            fake = _features(
+            fake = _read(
                 context, context.paths.features(cell, name), context.expected.features(cell, name)
             )
-            real, reference = _real(context, cell.dataset, name)
+            reference, real = _real_features(context, cell.dataset, name)
             rows += _image_rows(
                 context,
                 cell.dataset,
                 name,
-                fake,
-                {key: reference.reference(real[key]) for key in real},
-                arrays["class"],
-            )
-        if dataset.is_points:
-            real, reference = _real_points(context, cell.dataset)
-            rows += _point_rows(
-                context, cell.dataset, arrays["samples"], reference.reference(real), arrays["class"]
+                samples,
+                fake["features"],
+                fake["logits"],
+                reference.reference(real["features"]),
+                targets,
             )
     write_json(
         context.paths.scores(cell),
@@ -52,36 +54,40 @@ def run(context: Context, cell: Run):
 
 def run_floor(context: Context, dataset: str):
     """Write the scores of real samples against disjoint real samples of the same split."""
-    rows = []
-    entry = context.params.lookup("datasets", dataset)
+    entry, rows = context.params.lookup("datasets", dataset), []
+    if entry.is_points:
+        reference, points = _real_points(context, dataset)
+        rows = _point_rows(context, dataset, *reference.floor(points), None)
     for name in entry.evaluation.extractors:
-        real, reference = _real(context, dataset, name)
-        halves = {key: reference.floor(real[key]) for key in real}
+        reference, real = _real_features(context, dataset, name)
+        split = entry.evaluation.split
+        images = context.data(dataset, [split])[split][reference.order]
+        fake, compared = reference.floor(real["features"])
         rows += _image_rows(
             context,
             dataset,
             name,
-            {key: pair[0] for key, pair in halves.items()},
-            {key: pair[1] for key, pair in halves.items()},
+            reference.floor(images)[0],
+            fake,
+            reference.floor(real["logits"])[0],
+            compared,
             None,
         )
-    if entry.is_points:
-        real, reference = _real_points(context, dataset)
-        rows += _point_rows(context, dataset, *reference.floor(real), None)
     write_json(
         context.paths.floor(dataset),
         context.stamp(context.expected.floor(dataset), dataset=dataset, status="ok", scores=rows),
     )
 
 
-def _features(context, path, expected):
+def _read(context, path, expected):
     arrays, about = read_arrays(path)
     context.refuse_stale(path, about, expected)
     return arrays
 
 
-def _reference(context, dataset, total):
+def _reference(context, dataset):
     evaluation = context.params.datasets[dataset].evaluation
+    total = context.data_about(dataset)[evaluation.split]["count"]
     return choose_reference(
         total,
         evaluation.n_real,
@@ -90,59 +96,92 @@ def _reference(context, dataset, total):
     )
 
 
-def _real(context, dataset, name):
-    split = context.params.datasets[dataset].evaluation.split
-    arrays = _features(
+def _real_features(context, dataset, name):
+    arrays = _read(
         context,
         context.paths.real_features(dataset, name),
         context.expected.real_features(dataset, name),
     )
-    total = context.data_about(dataset)[split]["count"]
-    return arrays, _reference(context, dataset, total)
+    return _reference(context, dataset), arrays
 
 
 def _real_points(context, dataset):
     split = context.params.datasets[dataset].evaluation.split
-    points = context.data(dataset, [split])[split]
-    reference = _reference(context, dataset, len(points))
-    return points[reference.order], reference
+    reference = _reference(context, dataset)
+    return reference, context.data(dataset, [split])[split][reference.order]
 
 
-def _image_rows(context, dataset, name, fake, real, targets):
+def _image_rows(context, dataset, name, images, features, logits, real, targets):
+    """Scores of images seen by one extractor against `real` (features of reference images)."""
     from gmgan.metrics import fidelity
 
     evaluation = context.params.datasets[dataset].evaluation
     about = read_json(context.paths.extractor_about(extractor_id(context.params, dataset, name)))
-    rows = _Rows(
-        name, about["hash"], evaluation.split, len(real["features"]), len(fake["features"])
-    )
-    if not all(np.isfinite(fake[key]).all() for key in ("features", "logits")):
+    if not (np.isfinite(features).all() and np.isfinite(logits).all()):
         raise GmganError(f"{dataset}: extractor {name} gave features that are not finite")
-    rows.add(lambda: fidelity.inception_score(fake["logits"], evaluation.is_splits))
-    rows.add(lambda: fidelity.fid(fake["features"], real["features"]))
+    training, log_a = _calibration(context, dataset, name)
+    scales = evaluation.ms_ssim_scales or quality.ms_ssim_scales(min(images.shape[1:3]))
+    rows = _Rows(name, about["hash"], evaluation.split, len(real), len(features))
+    rows.add(lambda: fidelity.inception_score(logits, evaluation.is_splits))
+    rows.add(lambda: fidelity.fid(features, real))
     rows.add(
-        lambda: fidelity.kid(
-            fake["features"], real["features"], evaluation.kid_subsets, evaluation.kid_subset_size
+        lambda: fidelity.kid(features, real, evaluation.kid_subsets, evaluation.kid_subset_size)
+    )
+    rows.add(
+        lambda: {"quality": quality.quality(quality.nearest_distances(features, training), log_a)}
+    )
+    rows.add(
+        lambda: quality.diversity_scores(
+            images,
+            logits.argmax(1),
+            logits.shape[1],
+            evaluation.ms_ssim_pairs,
+            scales,
+            derive_seed("pairs", dataset),
         )
     )
-    rows.add(
-        lambda: fidelity.precision_recall(fake["features"], real["features"], evaluation.neighbours)
-    )
-    if about["kind"] == "classifier" and targets is not None and (targets >= 0).all():
-        rows.add(lambda: fidelity.class_accuracy(fake["logits"], targets))
+    rows.add_combined()
+    rows.add(lambda: fidelity.precision_recall(features, real, evaluation.neighbours))
+    rows.add(lambda: quality.density_coverage(features, real, evaluation.density_neighbours))
+    if about["kind"] == "classifier" and targets is not None:
+        rows.add(lambda: fidelity.class_accuracy(logits, targets))
     return rows.rows
 
 
+def _calibration(context, dataset, name):
+    """Features of real training images, and log a from real held-out ones."""
+    evaluation = context.params.datasets[dataset].evaluation
+    reference, real = _real_features(context, dataset, name)
+    training, held_out = reference.reference(real["features"]), real["other_features"]
+    if evaluation.split == "test":
+        training, held_out = held_out, training
+    distances = quality.nearest_distances(held_out, training)
+    return training, quality.calibrate_log_a(distances, evaluation.held_out_quality)
+
+
 def _point_rows(context, dataset, fake, real, targets):
+    """Scores of points in data space; distances are in units of a mode's standard deviation."""
     entry = context.params.datasets[dataset]
-    centres = np.array(entry.source.centres())
+    centres, std = np.array(entry.source.centres()), entry.source.std
+    held_out = context.data(dataset, ["test"])["test"]
+    log_a = quality.calibrate_log_a(
+        nearest_modes(held_out, centres)[1] / std, entry.evaluation.held_out_quality
+    )
+    nearest, distances = nearest_modes(fake, centres)
     rows = _Rows(DATA_SPACE, DATA_SPACE, entry.evaluation.split, len(real), len(fake))
-    rows.add(lambda: mode_scores(fake, centres, entry.source.std))
+    rows.add(lambda: mode_scores(fake, centres, std))
     rows.add(lambda: {"frechet_distance": frechet_distance(*moments(fake), *moments(real))})
-    if targets is not None and (targets >= 0).all():
-        rows.add(
-            lambda: {"class_accuracy": float(np.mean(nearest_modes(fake, centres)[0] == targets))}
-        )
+    rows.add(lambda: {"quality": quality.quality(distances / std, log_a)})
+    rows.add(
+        lambda: {
+            "diversity": quality.point_diversity(
+                nearest, distances <= HIGH_QUALITY_STDS * std, len(centres)
+            )
+        }
+    )
+    rows.add_combined()
+    if targets is not None:
+        rows.add(lambda: {"class_accuracy": float(np.mean(nearest == targets))})
     return rows.rows
 
 
@@ -160,6 +199,7 @@ class _Rows:
         self.rows = []
 
     def add(self, compute):
+        """Add the scores {name: value or (value, spread)} that `compute` gives."""
         started = time.monotonic()
         scores = compute()
         seconds = (time.monotonic() - started) / len(scores)
@@ -174,3 +214,10 @@ class _Rows:
                     "seconds": seconds,
                 }
             )
+
+    def add_combined(self):
+        """Add the geometric mean of quality and diversity."""
+        found = {row["metric"]: row["value"] for row in self.rows}
+        self.add(
+            lambda: {"quality_diversity": float(np.sqrt(found["quality"] * found["diversity"]))}
+        )

@@ -1,0 +1,165 @@
+"""Quality and diversity as two separate scores, after Ben-Yosef and Weinshall.
+
+How sure each formula is. Diversity follows a public re-implementation's reading of the authors'
+ICLR 2019 submission of the same work; leaving pairs of a sample with itself out is ours. The form
+of the quality score is quoted from memory of the paper and unconfirmed; its calibration is ours.
+Density and coverage (Naeem et al. 2020) stand beside them as the standard pair.
+"""
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from gmgan.errors import GmganError
+
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang, Simoncelli and Bovik 2003
+
+
+def nearest_distances(points, references, chunk=2000):
+    """Euclidean distance of each point (N x d) to its nearest reference (M x d), float64 N.
+
+    Works through `chunk` points at a time: the peak is chunk x M x 8 bytes.
+    """
+    references = np.asarray(references, np.float64)
+    squares = (references**2).sum(1)
+    found = np.empty(len(points))
+    for start in range(0, len(points), chunk):
+        piece = np.asarray(points[start : start + chunk], np.float64)
+        distances = (piece**2).sum(1)[:, None] + squares - 2 * piece @ references.T
+        found[start : start + chunk] = np.sqrt(np.clip(distances.min(1), 0, None))
+    return found
+
+
+def quality(distances, log_a):
+    """Mean of s_q = 1 - e^d / (e^d + a) = 1 / (1 + e^(d - log a)), in [0, 1].
+
+    distances (array): distance of each sample to the nearest real training sample in feature
+    space; log_a (float): see `calibrate_log_a`.
+    """
+    return float(expit(log_a - np.asarray(distances)).mean())
+
+
+def calibrate_log_a(held_out_distances, target):
+    """log a for which real held-out samples have the mean quality `target` (0 < target < 1)."""
+    distances = np.asarray(held_out_distances, np.float64)
+    low, high = distances.min() - 50, distances.max() + 50
+    return float(brentq(lambda log_a: quality(distances, log_a) - target, low, high))
+
+
+def class_entropy(classes, n_classes):
+    """d_inter: entropy of the shares of the predicted classes (N integers) over log n_classes."""
+    shares = np.bincount(classes, minlength=n_classes) / len(classes)
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum() / np.log(n_classes))
+
+
+def ms_ssim_window(size):
+    """(window, sigma) of the Gaussian window: 11 pixels, or 5 for images below 16 pixels."""
+    return (11, 1.5) if size >= 16 else (5, 0.5)
+
+
+def ms_ssim_scales(size):
+    """The most scales that images of `size` pixels allow; the usual five need 176 pixels."""
+    window, _ = ms_ssim_window(size)
+    return max(
+        (
+            n
+            for n in range(1, len(MS_SSIM_WEIGHTS) + 1)
+            if size // 2 ** (n - 1) >= window and size // max(1, n - 1) ** 2 >= window
+        ),
+        default=0,
+    )
+
+
+def pairwise_diversity(images, pairs, scales, seed):
+    """d_intra: 1 - mean MS-SSIM over `pairs` random pairs of different samples.
+
+    images (array): uint8 N x H x W x C; scales (int): MS-SSIM scales, with the first of the usual
+    weights, made to sum to 1. Negative terms count as 0, since their powers are not real. Raises
+    GmganError for fewer than two images or more scales than their size allows.
+    """
+    import torch
+
+    from gmgan.torch_runtime import allow_torchvision_without_ops
+
+    allow_torchvision_without_ops()
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    if len(images) < 2:
+        raise GmganError(f"diversity needs pairs of samples, got {len(images)} sample")
+    size = min(images.shape[1:3])
+    window, sigma = ms_ssim_window(size)
+    if not 1 <= scales <= ms_ssim_scales(size):
+        raise GmganError(
+            f"images of {size} pixels allow at most {ms_ssim_scales(size)} scales of "
+            f"MS-SSIM, got {scales}; lower evaluation.ms_ssim_scales"
+        )
+    weights = np.array(MS_SSIM_WEIGHTS[:scales])
+    rng = np.random.default_rng(seed)
+    first = rng.integers(len(images), size=pairs)
+    second = (first + rng.integers(1, len(images), size=pairs)) % len(images)
+    similarities = []
+    for start in range(0, pairs, 500):
+        batches = [
+            torch.from_numpy(images[index[start : start + 500]]).permute(0, 3, 1, 2).float()
+            for index in (first, second)
+        ]
+        similarities.append(
+            multiscale_structural_similarity_index_measure(
+                *batches,
+                sigma=sigma,
+                kernel_size=window,
+                data_range=255.0,
+                reduction="none",
+                normalize="relu",
+                betas=tuple((weights / weights.sum()).tolist()),
+            )
+        )
+    return float(1 - torch.cat(similarities).double().mean())
+
+
+def diversity_scores(images, classes, n_classes, pairs, scales, seed):
+    """Diversity d = sqrt(d_intra d_inter) and its two parts."""
+    intra = pairwise_diversity(images, pairs, scales, seed)
+    inter = class_entropy(classes, n_classes)
+    return {
+        "diversity": float(np.sqrt(intra * inter)),
+        "diversity_intra": intra,
+        "diversity_inter": inter,
+    }
+
+
+def density_coverage(fake, real, neighbours, chunk=2000):
+    """Density and coverage with k nearest neighbours (Naeem et al. 2020, equations 4 and 5).
+
+    Density can exceed 1. Works through `chunk` rows at a time.
+    """
+    if len(real) <= neighbours:
+        raise GmganError(
+            f"density and coverage with {neighbours} neighbours need more than "
+            f"{neighbours} real samples, got {len(real)}"
+        )
+    fake, real = np.asarray(fake, np.float64), np.asarray(real, np.float64)
+    fake_squares, real_squares = (fake**2).sum(1), (real**2).sum(1)
+    inside, covered = 0, 0
+    for start in range(0, len(real), chunk):
+        piece, squares = real[start : start + chunk], real_squares[start : start + chunk, None]
+        to_real = squares + real_squares - 2 * piece @ real.T
+        radii = np.partition(to_real, neighbours, axis=1)[:, neighbours, None]
+        within = squares + fake_squares - 2 * piece @ fake.T < radii
+        inside += within.sum()
+        covered += within.any(1).sum()
+    return {
+        f"density_k{neighbours}": float(inside / (neighbours * len(fake))),
+        f"coverage_k{neighbours}": float(covered / len(real)),
+    }
+
+
+def point_diversity(nearest, is_good, n_modes):
+    """Diversity of 2-D points: sqrt(share of modes captured x entropy of the nearest modes).
+
+    nearest (array): index of each point's nearest mode; is_good (array): which points count for
+    capturing it. The two-dimensional form is ours.
+    """
+    captured = len(np.unique(nearest[is_good])) / n_modes
+    return float(np.sqrt(captured * class_entropy(nearest, n_modes)))

@@ -1,0 +1,170 @@
+"""Quality and diversity: closed forms, the definition written twice, and known orders."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import correlate1d
+
+from gmgan.artifacts import read_arrays, read_json
+from gmgan.errors import GmganError
+from gmgan.metrics import quality
+from gmgan.models.extractors import extract, extractor
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_quality_is_the_formula(rng):
+    d, a = rng.uniform(0, 4, 50), 12.5
+    exact = np.mean(1 - np.exp(d) / (np.exp(d) + a))
+    assert quality.quality(d, np.log(a)) == pytest.approx(exact, rel=1e-12)
+    assert quality.quality(np.array([1e4]), 2.0) == 0.0  # no overflow far away
+
+
+def test_calibration_meets_its_target(rng):
+    d = rng.gamma(5, 1, 400)
+    for target in (0.5, 0.95):
+        log_a = quality.calibrate_log_a(d, target)
+        assert quality.quality(d, log_a) == pytest.approx(target, abs=1e-6)
+
+
+def test_nearest_distances_in_chunks(rng):
+    points, references = rng.standard_normal((57, 6)), rng.standard_normal((41, 6))
+    naive = [min(np.linalg.norm(p - r) for r in references) for p in points]
+    assert np.allclose(quality.nearest_distances(points, references, chunk=10), naive)
+    assert np.allclose(quality.nearest_distances(points, points), 0, atol=1e-6)
+
+
+def test_density_and_coverage_are_the_definition(rng):
+    fake, real, k = rng.standard_normal((60, 3)) * 0.7, rng.standard_normal((50, 3)), 5
+    radii = [sorted(np.linalg.norm(real - r, axis=1))[k] for r in real]
+    inside = [
+        [np.linalg.norm(f - r) < radius for f in fake]
+        for r, radius in zip(real, radii, strict=True)
+    ]
+    found = quality.density_coverage(fake, real, k, chunk=7)
+    assert found["density_k5"] == pytest.approx(np.sum(inside) / (k * len(fake)))
+    assert found["coverage_k5"] == pytest.approx(np.mean(np.any(inside, axis=1)))
+    with pytest.raises(GmganError, match="more than 5 real samples, got 5"):
+        quality.density_coverage(fake, real[:5], 5)
+
+
+def test_class_entropy():
+    assert quality.class_entropy(np.arange(40) % 10, 10) == pytest.approx(1)
+    assert quality.class_entropy(np.zeros(40, int), 10) == 0
+    assert quality.class_entropy(np.arange(40) % 5, 10) == pytest.approx(np.log(5) / np.log(10))
+
+
+def ssim(a, b, sigma, window):
+    """Structural similarity of two grey images (Wang et al. 2004), mirrored at the border."""
+    offsets = np.arange(window) - window // 2
+    weights = np.exp(-(offsets**2) / (2 * sigma**2))
+    weights /= weights.sum()
+
+    def blur(x):
+        return correlate1d(correlate1d(x, weights, 0, mode="mirror"), weights, 1, mode="mirror")
+
+    mean_a, mean_b = blur(a), blur(b)
+    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
+    covariance = blur(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    image = (
+        (2 * mean_a * mean_b + c1)
+        / (mean_a**2 + mean_b**2 + c1)
+        * (2 * covariance + c2)
+        / (var_a + var_b + c2)
+    )
+    return image.mean()
+
+
+def test_one_scale_of_ms_ssim_is_ssim(rng):
+    pair = rng.integers(0, 256, (2, 8, 8, 1), np.uint8)
+    pair[1] = (0.7 * pair[0] + 0.3 * pair[1]).astype(np.uint8)
+    found = 1 - quality.pairwise_diversity(pair, pairs=3, scales=1, seed=0)
+    a, b = (image[:, :, 0].astype(float) for image in pair)
+    assert found == pytest.approx(ssim(a, b, 0.5, 5), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "scales"), [(8, 1), (28, 2), (32, 2), (48, 3), (96, 3), (176, 5), (256, 5)]
+)
+def test_scales_that_a_size_allows(rng, size, scales):
+    assert quality.ms_ssim_scales(size) == scales
+    images = rng.integers(0, 256, (3, size, size, 1), np.uint8)
+    value = quality.pairwise_diversity(images, 2, scales, seed=0)
+    assert np.isfinite(value)
+    if scales < 5:
+        with pytest.raises(GmganError, match=f"allow at most {scales} scales"):
+            quality.pairwise_diversity(images, 2, scales + 1, seed=0)
+
+
+def test_pairs_are_of_different_samples(rng):
+    images = rng.integers(0, 256, (2, 8, 8, 1), np.uint8)
+    one = quality.pairwise_diversity(images, 1, 1, seed=0)
+    many = quality.pairwise_diversity(images, 200, 1, seed=0)
+    assert many == pytest.approx(one, abs=1e-6)
+    with pytest.raises(GmganError, match="got 1 sample"):
+        quality.pairwise_diversity(images[:1], 5, 1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def digits(finished):
+    """Real digits, and a function from images to features and classes by the trained extractor."""
+    results = finished.folder / "results"
+    path = results / "extractors" / "digits.classifier-digits"
+    weights, _ = read_arrays(path.with_name(path.name + ".safetensors"))
+    net = extractor(
+        "classifier",
+        {k: torch.from_numpy(v) for k, v in weights.items()},
+        read_json(path.with_name(path.name + ".json")),
+    )
+    data, _ = read_arrays(results / "data" / "digits.safetensors")
+    return data, lambda images: extract(net, images, "cpu")
+
+
+@pytest.mark.xdist_group("pipeline")
+def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
+    data, features_of = digits
+    training = features_of(data["train"][:700])[0]
+    held_out = data["test"]
+    distances = quality.nearest_distances(features_of(held_out)[0], training)
+    log_a = quality.calibrate_log_a(distances, 0.95)
+    noise = rng.standard_normal(held_out.shape)
+    values = []
+    for level in (0, 30, 60, 90, 120):
+        noisy = np.clip(held_out + level * noise, 0, 255).astype(np.uint8)
+        values.append(
+            quality.quality(quality.nearest_distances(features_of(noisy)[0], training), log_a)
+        )
+    assert values[0] == pytest.approx(0.95, abs=1e-6)
+    assert values == sorted(values, reverse=True)
+    far = training + 10 * rng.standard_normal(training.shape)
+    assert quality.quality(quality.nearest_distances(far, training), log_a) < 0.01
+
+
+@pytest.mark.xdist_group("pipeline")
+def test_diversity_falls_with_lost_classes_and_with_duplicates(digits):
+    data, features_of = digits
+    images, labels = data["train"], data["train_labels"]
+
+    def diversity(chosen):
+        classes = features_of(chosen)[1].argmax(1)
+        return quality.diversity_scores(chosen, classes, 10, 2000, 1, seed=0)["diversity"]
+
+    everything = diversity(images)
+    by_classes = [diversity(images[labels < n]) for n in (8, 5, 2, 1)]
+    assert [everything, *by_classes] == sorted([everything, *by_classes], reverse=True)
+    by_copies = [diversity(np.repeat(images[:n], 1000 // n, axis=0)) for n in (100, 20, 5, 1)]
+    assert [everything, *by_copies] == sorted([everything, *by_copies], reverse=True)
+    assert by_copies[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_point_diversity():
+    nearest = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    good = np.ones(8, bool)
+    assert quality.point_diversity(nearest, good, 4) == pytest.approx(1)
+    good[6:] = False  # mode 3 has no high-quality sample
+    assert quality.point_diversity(nearest, good, 4) == pytest.approx(np.sqrt(0.75))
+    assert quality.point_diversity(np.zeros(8, int), np.ones(8, bool), 4) == 0
