@@ -186,7 +186,9 @@ class Fingerprints:
 
     def report(self, suite: str) -> str:
         """Of the report of a suite."""
-        template = Path(__file__).parent / "report" / "templates" / "report.html.j2"
+        folder = Path(__file__).parent / "report"
+        texts = [folder / "templates" / "report.html.j2", folder / "claims.yaml"]
+        baselines = {name: model.baseline for name, model in self.params.models.items()}
         titles = [
             (name, entry.title)
             for section in ("datasets", "models", "suites")
@@ -196,8 +198,9 @@ class Fingerprints:
             "report",
             self.table(suite),
             titles,
+            baselines,
             code_hash("gmgan.stages.report"),
-            hashlib.sha256(template.read_bytes()).hexdigest(),
+            [hashlib.sha256(path.read_bytes()).hexdigest() for path in texts],
         )
 
     def _score_inputs(self, dataset):

@@ -201,6 +201,9 @@ class Paths:
     def metrics(self):
         return self.results / "metrics.json"
 
+    def claims(self):
+        return self.results / "tables" / "claims.csv"
+
     def report(self):
         return self.results / "report.html"
 

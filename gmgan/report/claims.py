@@ -35,8 +35,8 @@ def load_claims() -> list[dict]:
 def evaluate(claims: list, table: pd.DataFrame, baselines: dict, points: set) -> pd.DataFrame:
     """One row per claim, data set, model and metric, with the columns of COLUMNS.
 
-    table: the tidy score table. baselines (dict): model -> the model it is compared with, for models
-    that have one. points (set): names of the 2-D data sets. p-values are Holm-adjusted over all
+    table: the tidy score table. baselines (dict): model -> the model it is compared with, if it has
+    one. points (set): names of the 2-D data sets. p-values are Holm-adjusted over all
     tests of one claim. Verdicts: `supported` and `contradicted` need an adjusted p below 0.05,
     `undecided` is everything else that was tested, `not tested` says why in `reason`.
     """
@@ -61,21 +61,19 @@ def evaluate(claims: list, table: pd.DataFrame, baselines: dict, points: set) ->
 
 
 def summarise(verdicts) -> str:
-    """One verdict for a claim: the common one of its decided comparisons, else what is left."""
-    kinds = set(verdicts)
-    decided = kinds & {"supported", "contradicted"}
-    if decided == {"supported", "contradicted"}:
+    """One verdict from those of a claim's comparisons; untested ones have no say."""
+    kinds = set(verdicts) - {"not tested"}
+    decided = kinds - {"undecided"}
+    if len(decided) == 2:
         return "mixed"
     if decided:
-        return decided.pop() + (
-            " in part" if kinds - decided - {"not tested"} - {"supported", "contradicted"} else ""
-        )
-    return "undecided" if "undecided" in kinds else "not tested"
+        return decided.pop() + (" in part" if "undecided" in kinds else "")
+    return "undecided" if kinds else "not tested"
 
 
 def _comparisons(claim, wanted, table, model, baseline, points):
-    """Rows for one model, baseline and metric: one per data set, number of components, extractor."""
-    rows = table[(table.metric == wanted["metric"])]
+    """Rows for one model, baseline and metric: one per data set, K and extractor."""
+    rows = table[table.metric == wanted["metric"]]
     ours, theirs = rows[rows.model == model], rows[rows.model == baseline]
     for (dataset, K, extractor), group in ours.groupby(["dataset", "K", "extractor"], sort=False):
         if (claim["data"] == "images" and dataset in points) or (

@@ -10,7 +10,7 @@ from gmgan.artifacts import provenance, read_arrays, read_json, write_text
 from gmgan.errors import GmganError
 from gmgan.grid import extractor_id, suite_runs
 from gmgan.metrics.modes import nearest_modes
-from gmgan.report import figures, page, tables
+from gmgan.report import claims, figures, page, tables
 from gmgan.stages.context import Context
 
 SCATTER_POINTS = 2000
@@ -31,6 +31,7 @@ def run(context: Context, suite: str):
             "name": dataset,
             "title": context.params.datasets[dataset].title,
             "about": context.data_about(dataset),
+            "held_out_quality": context.params.datasets[dataset].evaluation.held_out_quality,
             "points": context.params.datasets[dataset].is_points,
             "tables": [t for t in score_tables if t.dataset == dataset],
             "extractors": _extractors(context, dataset),
@@ -39,12 +40,15 @@ def run(context: Context, suite: str):
         }
         for dataset, cells in by_dataset.items()
     ]
+    verdicts = _verdicts(context, table)
+    write_text(context.paths.claims(), verdicts.to_csv(index=False))
     write_text(
         context.paths.report(),
         page.render(
             suite=suite,
             title=context.params.suites[suite].title,
             sections=sections,
+            claims=_claim_rows(verdicts, titles),
             runs=[_run_row(cell, trained[cell], table, titles) for cell in runs],
             provenance=provenance(),
             seeds=sorted({cell.seed for cell in runs}),
@@ -52,6 +56,30 @@ def run(context: Context, suite: str):
             train_seconds=sum(about["seconds"] for about in trained.values()),
         ),
     )
+
+
+def _verdicts(context, table):
+    models = context.params.models
+    baselines = {name: model.baseline for name, model in models.items() if model.baseline}
+    points = {name for name, dataset in context.params.datasets.items() if dataset.is_points}
+    return claims.evaluate(claims.load_claims(), table, baselines, points)
+
+
+def _claim_rows(verdicts, titles):
+    """For each claim its verdict and the comparisons behind it, fit for the page."""
+    rows = []
+    for claim in claims.load_claims():
+        found = verdicts[verdicts.claim == claim["id"]]
+        compared = found[found.dataset.notna()].astype(object)
+        rows.append(
+            {
+                **claim,
+                "verdict": claims.summarise(found.verdict),
+                "reason": "" if len(compared) else found.reason.iloc[0],
+                "comparisons": compared.where(compared.notna(), None).to_dict("records"),
+            }
+        )
+    return rows
 
 
 def _score_table(context, runs):

@@ -39,7 +39,8 @@ rule report:
             {path for run in RUNS for path in extractor_about(run.dataset)}
         ),
     output:
-        "results/report.html",
+        page="results/report.html",
+        claims="results/tables/claims.csv",
     log:
         "results/logs/report.log",
     benchmark:
