@@ -17,13 +17,14 @@ from pathlib import Path
 
 from gmgan import data, models
 from gmgan.grid import Run, Settings, extractor_id, settings, suite_runs
-from gmgan.params import Params
+from gmgan.schema import Params
 
 PLUMBING = frozenset(
     {
         "gmgan",
         "gmgan.errors",
         "gmgan.params",
+        "gmgan.schema",
         "gmgan.artifacts",
         "gmgan.grid",
         "gmgan.progress",

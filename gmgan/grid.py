@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gmgan.errors import GmganError
-from gmgan.params import Dataset, Model, Params
+from gmgan.schema import Dataset, Model, Params
 
 _RUN_NAME = re.compile(
     r"(?P<dataset>[a-z0-9-]+)\.(?P<model>[a-z0-9-]+)\.K(?P<K>\d+)\.s(?P<seed>\d+)"

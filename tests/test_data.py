@@ -15,7 +15,7 @@ from PIL import Image
 from gmgan.data import digits, images, official, points
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
-from gmgan.params import ImagesSource
+from gmgan.schema import ImagesSource
 from gmgan.stages.context import Archives
 
 SHARED = Path(os.environ.get("GMGAN_MIRROR") or Path(__file__).parents[2] / "shared" / "data")

@@ -9,7 +9,7 @@ from gmgan.artifacts import provenance, read_arrays, read_json
 from gmgan.errors import GmganError
 from gmgan.fingerprint import Fingerprints
 from gmgan.grid import Paths, Run
-from gmgan.params import Params
+from gmgan.schema import Params
 
 
 @dataclass

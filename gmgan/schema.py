@@ -1,0 +1,370 @@
+"""The typed, immutable objects that params.yaml becomes.
+
+Every field is described where it is declared; gmgan/params.py reads the file.
+"""
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from gmgan.errors import GmganError, unknown_name
+
+
+class Strict(BaseModel):
+    """Unknown keys are errors and values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# --- data ------------------------------------------------------------------------------------
+
+
+class PointSource(Strict):
+    """2-D points from equal, isotropic Gaussians, labelled by mode."""
+
+    std: PositiveFloat
+    n_train: PositiveInt
+    n_test: PositiveInt
+
+    @property
+    def sample_shape(self):
+        return (2,)
+
+    def centres(self) -> list[tuple[float, float]]:
+        """The modes' centres; given by each kind of point source."""
+        raise TypeError("a point source declares its centres")
+
+    @property
+    def n_classes(self):
+        return len(self.centres())
+
+
+class RingSource(PointSource):
+    """`modes` Gaussians at equal angles on a circle."""
+
+    kind: Literal["ring"]
+    modes: PositiveInt
+    radius: PositiveFloat
+
+    def centres(self):
+        from math import cos, pi, sin
+
+        angles = [2 * pi * i / self.modes for i in range(self.modes)]
+        return [(self.radius * cos(a), self.radius * sin(a)) for a in angles]
+
+
+class GridSource(PointSource):
+    """`side` x `side` Gaussians, `spacing` apart, centred on the origin."""
+
+    kind: Literal["grid"]
+    side: PositiveInt
+    spacing: PositiveFloat
+
+    def centres(self):
+        offsets = [(i - (self.side - 1) / 2) * self.spacing for i in range(self.side)]
+        return [(x, y) for y in offsets for x in offsets]
+
+
+class DigitsSource(Strict):
+    """The 1,797 handwritten 8 x 8 digits that ship with scikit-learn."""
+
+    kind: Literal["digits"]
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    @property
+    def sample_shape(self):
+        return (8, 8, 1)
+
+    @property
+    def n_classes(self):
+        return 10
+
+
+_TORCHVISION_SHAPES = {
+    "mnist": (28, 28, 1),
+    "fashion-mnist": (28, 28, 1),
+    "cifar10": (32, 32, 3),
+    "stl10": (96, 96, 3),
+    "stl10-unlabelled": (96, 96, 3),
+}
+
+
+class TorchvisionSource(Strict):
+    """An official data set, by torchvision's addresses and hashes.
+
+    `size` resizes square images; null keeps the official size. `stl10-unlabelled` trains on the
+    100,000 unlabelled images.
+    """
+
+    kind: Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
+    size: PositiveInt | None = None
+
+    @property
+    def sample_shape(self):
+        height, width, channels = _TORCHVISION_SHAPES[self.kind]
+        return (self.size or height, self.size or width, channels)
+
+    @property
+    def n_classes(self):
+        return None if self.kind == "stl10-unlabelled" else 10
+
+
+class ImagesSource(Strict):
+    """Any folder or zip of images sorted by class.
+
+    Layout `train/CLASS/image` and `test/CLASS/image`, or `CLASS/image` with `test_fraction` of
+    each class held out by a hash of the file's name. `path` is relative to the project or to
+    GMGAN_MIRROR. `resize`: `crop` scales the short side to `size` and crops the centre;
+    `stretch` ignores the aspect ratio; `none` demands images of exactly size x size.
+    """
+
+    kind: Literal["images"]
+    path: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    size: Annotated[int, Field(ge=8)]
+    colour: Literal["grey", "rgb"] = "rgb"
+    resize: Literal["crop", "stretch", "none"] = "crop"
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    classes: PositiveInt | None = None
+
+    @property
+    def sample_shape(self):
+        return (self.size, self.size, 1 if self.colour == "grey" else 3)
+
+    @property
+    def n_classes(self):
+        return self.classes
+
+
+Source = Annotated[
+    RingSource | GridSource | DigitsSource | TorchvisionSource | ImagesSource,
+    Field(discriminator="kind"),
+]
+
+
+# --- networks, training, priors -----------------------------------------------------------------
+
+
+class MlpNetwork(Strict):
+    """Fully connected generator and discriminator; hidden widths in order of computation."""
+
+    kind: Literal["mlp"]
+    generator_widths: Annotated[list[PositiveInt], Field(min_length=1)]
+    discriminator_widths: Annotated[list[PositiveInt], Field(min_length=1)]
+    activation: Literal["relu", "leaky-relu"] = "relu"
+    batch_norm: bool = False
+
+
+class DcganNetwork(Strict):
+    """Transposed convolutions up, strided convolutions down (Radford et al. 2016).
+
+    Sizes that are 4, 5, 6 or 7 times a power of two: 28, 32, 48, 64, 96, 128, ...
+    """
+
+    kind: Literal["dcgan"]
+    base_channels: PositiveInt
+    max_channels: PositiveInt = 512
+    batch_norm: bool = True
+
+
+Network = Annotated[MlpNetwork | DcganNetwork, Field(discriminator="kind")]
+
+
+class Training(Strict):
+    """Adam on both networks, one discriminator step and one generator step per batch."""
+
+    kimg: PositiveFloat
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat = 2e-4
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+
+
+class TrainingChange(Strict):
+    """What a model changes in its data set's training."""
+
+    kimg: PositiveFloat | None = None
+    batch_size: PositiveInt | None = None
+    learning_rate: PositiveFloat | None = None
+    beta1: Annotated[float, Field(ge=0, lt=1)] | None = None
+    beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+
+class Latent(Strict):
+    """Latent space: dimension d, means in [-c, c]^d, sigma as `std` or as `variance`."""
+
+    dim: PositiveInt
+    c: PositiveFloat
+    sigma: PositiveFloat
+    sigma_is: Literal["std", "variance"] = "std"
+
+
+class LatentChange(Strict):
+    """What a model changes in its data set's latent space."""
+
+    dim: PositiveInt | None = None
+    c: PositiveFloat | None = None
+    sigma: PositiveFloat | None = None
+    sigma_is: Literal["std", "variance"] | None = None
+
+
+class Prior(Strict):
+    """The latent prior. `covariance` is the learned form of a dynamic mixture."""
+
+    kind: Literal["normal", "static", "dynamic"]
+    covariance: Literal["full", "diagonal", "scalar"] | None = None
+
+    @model_validator(mode="after")
+    def _covariance_of_dynamic_only(self):
+        if (self.kind == "dynamic") != (self.covariance is not None):
+            raise ValueError(
+                "covariance (full, diagonal or scalar) belongs to the dynamic prior and to no other"
+            )
+        return self
+
+
+class Model(Strict):
+    """Prior x objective, and what it changes in its data set's settings."""
+
+    title: str
+    prior: Prior
+    objective: Literal["gan", "acgan", "supervised"]
+    baseline: str | None = None
+    network: str | None = None
+    latent: LatentChange = LatentChange()
+    training: TrainingChange = TrainingChange()
+    init_from: str | None = None
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+class ClassifierExtractor(Strict):
+    """A small convolutional classifier, trained on the training split of the set it scores."""
+
+    kind: Literal["classifier"]
+    channels: Annotated[list[PositiveInt], Field(min_length=1)]
+    feature_dim: PositiveInt
+    kimg: PositiveFloat
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 1e-3
+    shift: Annotated[int, Field(ge=0)] = 1
+
+
+class InceptionExtractor(Strict):
+    """torch-fidelity's inception-v3-compat, the one that published scores use.
+
+    `weights` is a local .pth file; null downloads the official one. `sha256` is the start of the
+    hash that the file must have.
+    """
+
+    kind: Literal["inception"]
+    weights: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = "6726825d"
+
+
+Extractor = Annotated[ClassifierExtractor | InceptionExtractor, Field(discriminator="kind")]
+
+
+class Evaluation(Strict):
+    """How samples are scored: how many, against what, seen by whom.
+
+    `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
+    The constant a of the quality score is set so that real held-out samples have the mean quality
+    `held_out_quality`. `ms_ssim_scales` null: as many as the size of the images allows.
+    """
+
+    extractors: list[str] = []
+    split: Literal["train", "test"] = "train"
+    n_real: Annotated[int, Field(ge=2)]
+    n_fake: Annotated[int, Field(ge=2)]
+    is_splits: PositiveInt = 10
+    kid_subsets: PositiveInt = 100
+    kid_subset_size: Annotated[int, Field(ge=2)] = 1000
+    neighbours: PositiveInt = 3
+    density_neighbours: PositiveInt = 5
+    held_out_quality: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    ms_ssim_pairs: PositiveInt = 2000
+    ms_ssim_scales: PositiveInt | None = None
+
+
+class Dataset(Strict):
+    """A data set with the budgets that belong to it. `extends` copies another entry first."""
+
+    title: str
+    extends: str | None = None
+    source: Source
+    network: str | None = None
+    latent: Latent
+    training: Training
+    evaluation: Evaluation
+
+    @property
+    def is_points(self):
+        """True for 2-D toy data, False for images."""
+        return len(self.source.sample_shape) == 1
+
+
+class Cells(Strict):
+    """One block of the grid: data sets x models x K x seeds."""
+
+    datasets: Annotated[list[str], Field(min_length=1)]
+    models: Annotated[list[str], Field(min_length=1)]
+    K: Annotated[list[PositiveInt], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+
+class Suite(Strict):
+    """A named choice of cells."""
+
+    title: str
+    cells: Annotated[list[Cells], Field(min_length=1)]
+
+
+class Execution(Strict):
+    """Where and how fast; nothing here changes a result's meaning or its fingerprint."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: PositiveInt = 1
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60
+
+
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    suite: str
+    execution: Execution = Execution()
+    datasets: dict[str, Dataset]
+    networks: dict[str, Network]
+    models: dict[str, Model]
+    extractors: dict[str, Extractor]
+    suites: dict[str, Suite]
+
+    @cached_property
+    def source_names(self) -> dict[str, str]:
+        """For each data set, the entry whose prepared data it uses.
+
+        An entry that extends another and keeps its source shares the other's files.
+        """
+
+        def owner(name):
+            parent = self.datasets[name].extends
+            same = parent and self.datasets[parent].source == self.datasets[name].source
+            return owner(parent) if same else name
+
+        return {name: owner(name) for name in self.datasets}
+
+    def lookup(self, section: str, name: str):
+        """The entry `name` of a section; raises GmganError that lists the names that exist."""
+        entries = getattr(self, section)
+        if name not in entries:
+            raise GmganError(unknown_name(section.removesuffix("s"), name, entries))
+        return entries[name]
