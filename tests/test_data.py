@@ -18,7 +18,7 @@ from gmgan.errors import GmganError
 from gmgan.schema import ImagesSource
 from gmgan.stages.context import Archives
 
-SHARED = Path(os.environ.get("GMGAN_MIRROR") or Path(__file__).parents[2] / "shared" / "data")
+MIRROR = Path(os.environ.get("GMGAN_MIRROR") or "no-mirror").resolve()
 
 
 def test_toy_points_match_their_gaussians(params):
@@ -52,11 +52,11 @@ def test_digits_are_scikit_learns(params):
 
 
 @pytest.mark.skipif(
-    not (SHARED / "MNIST").exists(), reason="needs GMGAN_MIRROR with the official MNIST files"
+    not (MIRROR / "MNIST").exists(), reason="needs GMGAN_MIRROR with the official MNIST files"
 )
 @pytest.mark.parametrize("kind", ["mnist", "fashion-mnist"])
 def test_official_files_from_the_mirror(params, tmp_path, monkeypatch, kind):
-    monkeypatch.setenv("GMGAN_MIRROR", str(SHARED))
+    monkeypatch.setenv("GMGAN_MIRROR", str(MIRROR))
     splits = official.read(params.datasets[kind].source, Archives(tmp_path))
     assert splits.train.shape == (60000, 28, 28, 1)
     assert splits.test.shape == (10000, 28, 28, 1)
@@ -258,10 +258,10 @@ def test_zip_members_never_leave_the_archive(here):
 
 
 @pytest.mark.skipif(
-    not (SHARED / "CIFAR10").exists(), reason="needs GMGAN_MIRROR with the JPEG copy of CIFAR-10"
+    not (MIRROR / "CIFAR10").exists(), reason="needs GMGAN_MIRROR with the JPEG copy of CIFAR-10"
 )
 def test_the_jpeg_copy_of_cifar10(params, tmp_path, monkeypatch):
-    monkeypatch.setenv("GMGAN_MIRROR", str(SHARED))
+    monkeypatch.setenv("GMGAN_MIRROR", str(MIRROR))
     entry = params.datasets["cifar10-jpeg"].source
     path = Archives(tmp_path)(entry.path)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.sha256
