@@ -61,7 +61,7 @@ def _merge_extended_datasets(path, tree, raw):
         return
     done = {}
 
-    def resolve(name, chain):
+    def resolve(name, chain):  # `chain`: the entries that led here
         if name in done:
             return done[name]
         entry = datasets[name]
