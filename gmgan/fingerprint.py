@@ -12,11 +12,11 @@ hashed by value.
 import ast
 import hashlib
 import json
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 from gmgan import data, models
-from gmgan.grid import Run, Settings, extractor_id, settings, suite_runs
+from gmgan.grid import Run, extractor_id, settings, suite_runs
 from gmgan.schema import Params
 
 PLUMBING = frozenset(
@@ -48,9 +48,9 @@ def digest(*parts) -> str:
 
 
 @cache
-def _parse(module: str, root: Path):
+def _parse(module: str):
     """(hash of a module's code, gmgan modules it imports); None if there is no such module."""
-    base = root.joinpath(*module.split("."))
+    base = Path(__file__).parent.parent.joinpath(*module.split("."))
     path = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
     if not path.exists():
         return None
@@ -69,24 +69,22 @@ def _parse(module: str, root: Path):
     return code, frozenset(name for name in imports if name.split(".")[0] == "gmgan")
 
 
-def module_closure(roots, root=None) -> tuple[str, ...]:
+def module_closure(roots) -> tuple[str, ...]:
     """The modules of this package that `roots` import, directly or not, without the plumbing."""
-    root = root or Path(__file__).parent.parent
     found, waiting = set(), list(roots)
     while waiting:
         module = waiting.pop()
-        if module in found or module in PLUMBING or _parse(module, root) is None:
+        if module in found or module in PLUMBING or _parse(module) is None:
             continue
         found.add(module)
-        waiting.extend(_parse(module, root)[1])
+        waiting.extend(_parse(module)[1])
     return tuple(sorted(found))
 
 
 @cache
 def code_hash(*roots: str) -> str:
     """Hash of the code of `roots` and of every module of this package that they import."""
-    root = Path(__file__).parent.parent
-    return digest([(name, _parse(name, root)[0]) for name in module_closure(roots, root)])
+    return digest([(name, _parse(name)[0]) for name in module_closure(roots)])
 
 
 class Fingerprints:
@@ -95,10 +93,6 @@ class Fingerprints:
     def __init__(self, params: Params):
         self.params = params
         self._known = {}
-
-    @cached_property
-    def _table(self) -> str:
-        return code_hash("gmgan.stages.collect")
 
     def data(self, source: str) -> str:
         """Of a prepared data set; `source` is the entry that owns the data."""
@@ -142,24 +136,20 @@ class Fingerprints:
     def train(self, run: Run) -> str:
         """Of a run's weights."""
         if run not in self._known:
-            self._known[run] = self.train_with(settings(self.params, run))
+            resolved = settings(self.params, run)
+            code = code_hash(
+                "gmgan.stages.train",
+                models.NETWORKS[resolved.network["kind"]],
+                models.OBJECTIVES[resolved.objective],
+            )
+            self._known[run] = digest(
+                "train",
+                resolved.as_dict(),
+                self.data(self.params.source_names[run.dataset]),
+                self.train(resolved.init_from) if resolved.init_from else None,
+                code,
+            )
         return self._known[run]
-
-    def train_with(self, resolved: Settings) -> str:
-        """Of the weights that training with these resolved settings gives."""
-        parent = resolved.init_from
-        code = code_hash(
-            "gmgan.stages.train",
-            models.NETWORKS[resolved.network["kind"]],
-            models.OBJECTIVES[resolved.objective],
-        )
-        return digest(
-            "train",
-            resolved.as_dict(),
-            self.data(self.params.source_names[resolved.run.dataset]),
-            self.train(parent) if parent else None,
-            code,
-        )
 
     def sample(self, run: Run) -> str:
         """Of a run's samples."""
@@ -183,7 +173,8 @@ class Fingerprints:
         """Of the score table of a suite."""
         runs = suite_runs(self.params, suite)
         floors = [self.floor(name) for name in dict.fromkeys(run.dataset for run in runs)]
-        return digest("table", suite, [self.scores(run) for run in runs], floors, self._table)
+        scores = [self.scores(run) for run in runs]
+        return digest("table", suite, scores, floors, code_hash("gmgan.stages.collect"))
 
     def report(self, suite: str) -> str:
         """Of the report of a suite."""

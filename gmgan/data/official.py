@@ -64,8 +64,12 @@ def _fetch(dataset_name, relative, md5, addresses, scratch, archives):
             download_url(address, str(target.parent), target.name, md5)
             kept = archives.downloads / relative
             kept.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(target, kept.with_name(f".{kept.name}.part"))
-            os.replace(kept.with_name(f".{kept.name}.part"), kept)
+            part = kept.with_name(f".{kept.name}.part")
+            try:
+                shutil.copyfile(target, part)
+                os.replace(part, kept)
+            finally:
+                part.unlink(missing_ok=True)
             return target
         except (OSError, RuntimeError) as error:
             failure = error

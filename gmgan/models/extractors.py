@@ -74,14 +74,19 @@ def classifier_extractor_class(weights, about):
     )
 
 
-def inception(weights, features_list=("2048", "logits_unbiased")):
-    """torch-fidelity's inception-v3-compat with these weights (dict of tensors)."""
+def inception(weights):
+    """torch-fidelity's inception-v3-compat with these weights (dict of tensors).
+
+    Its forward gives (pool features N x 2048, logits N x 1008).
+    """
     buffer = io.BytesIO()
     torch.save(weights, buffer)  # torch-fidelity unpickles its input: give it our own bytes
     buffer.seek(0)
     try:
         net = FeatureExtractorInceptionV3(
-            "inception-v3-compat", list(features_list), feature_extractor_weights_path=buffer
+            "inception-v3-compat",
+            ["2048", "logits_unbiased"],
+            feature_extractor_weights_path=buffer,
         )
     except RuntimeError as error:
         raise GmganError(

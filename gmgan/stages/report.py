@@ -48,8 +48,8 @@ def run(context: Context, suite: str):
             suite=suite,
             title=context.params.suites[suite].title,
             sections=sections,
-            claims=_claim_rows(verdicts, titles),
-            runs=[_run_row(cell, trained[cell], table, titles) for cell in runs],
+            claims=_claim_rows(verdicts),
+            runs=[_run_row(cell, trained[cell], table) for cell in runs],
             provenance=provenance(),
             seeds=sorted({cell.seed for cell in runs}),
             machines=_machines(trained.values()),
@@ -65,7 +65,7 @@ def _verdicts(context, table):
     return claims.evaluate(claims.load_claims(), table, baselines, points)
 
 
-def _claim_rows(verdicts, titles):
+def _claim_rows(verdicts):
     """For each claim its verdict and the comparisons behind it, fit for the page."""
     rows = []
     for claim in claims.load_claims():
@@ -157,11 +157,10 @@ def _pictures(context, cells, titles):
     ]
 
 
-def _run_row(cell, about, table, titles):
+def _run_row(cell, about, table):
     rows = table[table.run == cell.name]
     return {
         "name": cell.name,
-        "label": _label(cell, titles),
         "status": rows.status.iloc[0],
         "kimg": about["kimg"],
         "seconds": about["seconds"],

@@ -30,6 +30,7 @@ from gmgan.stages.context import Context
 
 HISTORY_POINTS = 200
 GRID_COLUMNS = 10
+SCATTER_COLUMNS = 200
 
 
 def run(context: Context, cell: Run, resume: Path | None = None):
@@ -94,11 +95,6 @@ def _build(context, cell, resolved, device):
     if samples.dim() == 4:
         samples = samples.permute(0, 3, 1, 2).contiguous()
     model = build_model(resolved, tuple(samples.shape[1:]), len(about["classes"]), device)
-    if resolved["objective"] != "gan" and not about["classes"]:
-        raise GmganError(
-            f"{cell.name}: model '{cell.model}' needs class labels and data set "
-            f"'{cell.dataset}' has none"
-        )
     return Trainer(
         model,
         resolved["training"],
@@ -214,11 +210,10 @@ def _inherit(context, trainer, parent):
 
 
 def _preview(context, trainer, cell, device):
-    samples, row = sample_rows(trainer.model, GRID_COLUMNS, cell.seed, device)
-    if samples.ndim == 4:
+    if trainer.samples.dim() == 4:
+        samples, _ = sample_rows(trainer.model, GRID_COLUMNS, cell.seed, device)
         return tile(samples, GRID_COLUMNS, scale=max(1, 32 // samples.shape[1]))
-    columns = 200
-    samples, row = sample_rows(trainer.model, columns, cell.seed, device)
+    samples, row = sample_rows(trainer.model, SCATTER_COLUMNS, cell.seed, device)
     if trainer.model.prior.n_components == 1 and not trainer.model.objective.conditional:
         row = np.zeros_like(row)
     extent = 1.25 * np.abs(context.data(cell.dataset, ["train"])["train"]).max()
