@@ -110,13 +110,17 @@ def settings(params: Params, run: Run) -> Settings:
     check_run(params, run)
     dataset, model = params.datasets[run.dataset], params.models[run.model]
     network = model.network or dataset.network or default_network(dataset)
+    training = _changed(dataset.training, model.training)
+    continued = training.pop("kimg_continued")
+    if model.init_from and continued:
+        training["kimg"] = continued
     return Settings(
         run=run,
         prior=model.prior.model_dump(exclude_none=True),
         objective=model.objective,
         latent=_changed(dataset.latent, model.latent),
         network=params.lookup("networks", network).model_dump(),
-        training=_changed(dataset.training, model.training),
+        training=training,
         init_from=parent_run(params, run, model),
     )
 
@@ -179,6 +183,9 @@ class Paths:
 
     def history(self, run):
         return self.run(run) / "history.csv"
+
+    def snapshots(self, run):
+        return self.run(run) / "snapshots.safetensors"
 
     def preview(self, run):
         return self.run(run) / "grid.png"

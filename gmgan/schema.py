@@ -179,13 +179,19 @@ Network = Annotated[MlpNetwork | DcganNetwork, Field(discriminator="kind")]
 
 
 class Training(Strict):
-    """Adam on both networks, one discriminator step and one generator step per batch."""
+    """Adam on both networks, one discriminator step and one generator step per batch.
+
+    `kimg_continued` is the budget of a model that continues another one (`init_from`); null: `kimg`.
+    `snapshots`: at so many evenly spaced times, and at the start, samples are kept.
+    """
 
     kimg: PositiveFloat
+    kimg_continued: PositiveFloat | None = None
     batch_size: PositiveInt = 64
     learning_rate: PositiveFloat = 2e-4
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    snapshots: PositiveInt = 10
 
 
 class TrainingChange(Strict):
@@ -277,6 +283,8 @@ Extractor = Annotated[ClassifierExtractor | InceptionExtractor, Field(discrimina
 class Evaluation(Strict):
     """How samples are scored: how many, against what, seen by whom.
 
+    `fid_also_at`: FID once more with only so many of the generated samples, to show how the number
+    moves with the count.
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
     The constant a of the quality score is set so that real held-out samples have the mean quality
     `held_out_quality`. `ms_ssim_scales` null: as many as the size of the images allows.
@@ -286,6 +294,7 @@ class Evaluation(Strict):
     split: Literal["train", "test"] = "train"
     n_real: Annotated[int, Field(ge=2)]
     n_fake: Annotated[int, Field(ge=2)]
+    fid_also_at: list[Annotated[int, Field(ge=2)]] = []
     is_splits: PositiveInt = 10
     kid_subsets: PositiveInt = 100
     kid_subset_size: Annotated[int, Field(ge=2)] = 1000

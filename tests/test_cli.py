@@ -222,7 +222,9 @@ def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
     trainer = train._build(context, cell, settings, "cpu")
     trainer.step()
     saved = project.folder / "other.safetensors"
-    train._save(trainer, saved, settings, context.expected.train(cell), [], 1.0)
+    record = train.Record()
+    train._take_snapshot(trainer, cell, record)
+    train._save(trainer, saved, settings, context.expected.train(cell), record)
     project.edit(
         "params.yaml", "    title: AC-GAN\n", "    title: AC-GAN\n    training:\n      beta1: 0.9\n"
     )

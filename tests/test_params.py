@@ -62,7 +62,7 @@ def line_of(path, text):
         (
             "init_from: gan-mlp",
             "init_from: nobody",
-            "models.gmgan-finetuned.init_from",
+            "models.gmgan-finetuned-wide.init_from",
             "unknown model 'nobody'",
         ),
         (
@@ -177,12 +177,17 @@ def test_impossible_runs(params, name, message):
 
 def test_settings_are_the_data_sets_changed_by_the_models(params):
     base = grid.settings(params, grid.parse_run(params, "mnist.gmgan-static.K10.s0"))
-    tuned = grid.settings(params, grid.parse_run(params, "mnist.gmgan-finetuned.K10.s3"))
+    tuned = grid.settings(params, grid.parse_run(params, "mnist.gmgan-finetuned-wide.K10.s3"))
     assert base.latent["c"] == 0.1
     assert tuned.latent == {"dim": 100, "c": 0.467, "sigma": 0.7, "sigma_is": "std"}
     assert tuned.network["generator_widths"] == [256, 512, 1024]
     assert tuned.init_from == grid.Run("mnist", "gan-mlp", 1, 3)
     assert base.init_from is None
+    parent, child = (
+        grid.settings(params, grid.parse_run(params, f"mnist-finetune.{name}.s0")).training["kimg"]
+        for name in ("gan-mlp.K1", "gmgan-finetuned-narrow.K10")
+    )
+    assert (parent, child) == (3000, 6000)
 
 
 def test_params_are_in_block_style():

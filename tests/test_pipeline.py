@@ -244,8 +244,11 @@ def test_stale_scores_are_refused_by_the_report(finished, tmp_path):
 
 
 def test_any_single_cell_can_be_asked_for(finished):
-    target = "results/runs/digits-ci.gmgan-finetuned.K10.s5/scores.json"
+    target = "results/runs/digits-ci.gmgan-finetuned-wide.K10.s5/scores.json"
     plan = finished.plan(target)
     # mlp-r is for 28 x 28 images but fits any: the parent is trained first, and only trained.
-    assert set(plan["train"]) == {"digits-ci.gan-mlp.K1.s5", "digits-ci.gmgan-finetuned.K10.s5"}
-    assert plan["score"] == ["digits-ci.gmgan-finetuned.K10.s5"]
+    assert set(plan["train"]) == {
+        "digits-ci.gan-mlp.K1.s5",
+        "digits-ci.gmgan-finetuned-wide.K10.s5",
+    }
+    assert plan["score"] == ["digits-ci.gmgan-finetuned-wide.K10.s5"]

@@ -207,8 +207,10 @@ def test_resume_is_refused_with_a_diff(context, tmp_path):
     settings = resolved(context.params, cell.name)
     trainer = train._build(context, cell, settings, "cpu")
     trainer.step()
+    record = train.Record()
+    train._take_snapshot(trainer, cell, record)
     path = tmp_path / "checkpoint.safetensors"
-    train._save(trainer, path, settings, "x", [], 0.0)
+    train._save(trainer, path, settings, "x", record)
     settings["training"]["learning_rate"] = 0.5
     with pytest.raises(GmganError, match=r"training.learning_rate: 0.001 -> 0.5"):
         train._restore(trainer, path, settings, "x")
@@ -219,15 +221,15 @@ def test_resume_is_refused_with_a_diff(context, tmp_path):
 
 def test_init_from_continues_from_the_parents_networks(context, monkeypatch):
     params = context.params
-    finetuned = params.models["gmgan-finetuned"].model_copy(
+    finetuned = params.models["gmgan-finetuned-wide"].model_copy(
         update={"network": None, "init_from": "gan"}
     )
     context.params = params.model_copy(
-        update={"models": {**params.models, "gmgan-finetuned": finetuned}}
+        update={"models": {**params.models, "gmgan-finetuned-wide": finetuned}}
     )
     parent = ci_run(context, "toy-ring-ci.gan.K1.s0")
     train.run(context, parent)
-    child = grid.parse_run(context.params, "toy-ring-ci.gmgan-finetuned.K8.s0")
+    child = grid.parse_run(context.params, "toy-ring-ci.gmgan-finetuned-wide.K8.s0")
     started = []
     monkeypatch.setattr(
         Trainer,

@@ -1,9 +1,10 @@
-"""Train a run, resumably; write weights, history, a grid of samples and what was done."""
+"""Train a run, resumably; write weights, history, samples on the way and what was done."""
 
 import csv
 import io
 import json
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from gmgan.artifacts import (
 )
 from gmgan.errors import GmganError
 from gmgan.grid import Run, settings
-from gmgan.models.model import build_model, sample_rows
+from gmgan.models.model import build_model, sample, sample_rows
 from gmgan.models.trainer import Trainer
 from gmgan.pixels import plot_points, tile
 from gmgan.progress import Progress
@@ -31,6 +32,17 @@ from gmgan.stages.context import Context
 HISTORY_POINTS = 200
 GRID_COLUMNS = 10
 SCATTER_COLUMNS = 200
+SNAPSHOT_POINTS = 2000
+
+
+@dataclass
+class Record:
+    """What is kept of a training on its way: losses, samples at fixed times, seconds spent."""
+
+    history: list = field(default_factory=list)
+    snapshots: list = field(default_factory=list)
+    snapshot_kimg: list = field(default_factory=list)
+    seconds: float = 0.0
 
 
 def run(context: Context, cell: Run, resume: Path | None = None):
@@ -44,20 +56,19 @@ def run(context: Context, cell: Run, resume: Path | None = None):
     device = context.device()
     trainer = _build(context, cell, resolved, device)
     checkpoint = context.paths.checkpoint(cell, fingerprint)
-    history, seconds = [], 0.0
+    record = Record()
     if resume or checkpoint.exists():
-        history, seconds = _restore(trainer, resume or checkpoint, resolved, fingerprint)
+        record = _restore(trainer, resume or checkpoint, resolved, fingerprint)
     elif resolved["init_from"]:
         _inherit(context, trainer, Run(**resolved["init_from"]))
 
-    status, seconds = _loop(
+    status = _loop(
         context,
         cell,
         trainer,
-        history,
-        seconds,
-        device,
-        lambda spent: _save(trainer, checkpoint, resolved, fingerprint, history, spent),
+        record,
+        resolved["training"]["snapshots"],
+        lambda: _save(trainer, checkpoint, resolved, fingerprint, record),
     )
     state = {name: tensor.cpu().numpy() for name, tensor in trainer.model.state().items()}
     write_arrays(
@@ -65,7 +76,12 @@ def run(context: Context, cell: Run, resume: Path | None = None):
         state,
         {"fingerprint": fingerprint, "settings": resolved, "status": status},
     )
-    write_text(context.paths.history(cell), _csv(history))
+    write_text(context.paths.history(cell), _csv(record.history))
+    write_arrays(
+        context.paths.snapshots(cell),
+        {"samples": np.stack(record.snapshots), "kimg": np.array(record.snapshot_kimg)},
+        {"fingerprint": fingerprint},
+    )
     write_png(context.paths.preview(cell), _preview(context, trainer, cell, device))
     write_json(
         context.paths.train_about(cell),
@@ -76,8 +92,8 @@ def run(context: Context, cell: Run, resume: Path | None = None):
             settings=resolved,
             kimg=trainer.kimg,
             iterations=trainer.iteration,
-            seconds=seconds,
-            images_per_second=1000 * trainer.kimg / max(seconds, 1e-9),
+            seconds=record.seconds,
+            images_per_second=1000 * trainer.kimg / max(record.seconds, 1e-9),
             device=str(device),
             threads=context.params.execution.threads,
             parameters=_count(trainer.model),
@@ -105,22 +121,29 @@ def _build(context, cell, resolved, device):
     )
 
 
-def _loop(context, cell, trainer, history, seconds, device, save):
-    """Train to the end or to divergence; returns (status, seconds of training)."""
-    record_every = max(1, trainer.total_iterations // HISTORY_POINTS)
-    total_kimg = trainer.total_iterations * trainer.batch_size / 1000
+def _loop(context, cell, trainer, record, snapshots, save):
+    """Train to the end or to divergence, filling `record`; returns the status."""
+    total = trainer.total_iterations
+    record_every = max(1, total // HISTORY_POINTS)
+    snapshot_at = {round(i * total / snapshots) for i in range(snapshots + 1)}
+    before = record.seconds
     started = last_saved = time.monotonic()
-    window = torch.zeros(4, device=device)
+    window = torch.zeros(4, device=trainer.samples.device)
+    if not record.snapshots:
+        _take_snapshot(trainer, cell, record)
+    total_kimg = total * trainer.batch_size / 1000
     with Progress(total_kimg, cell.name, "kimg", start=trainer.kimg) as progress:
-        while trainer.iteration < trainer.total_iterations:
+        while trainer.iteration < total:
             window += trainer.step()
-            at_end = trainer.iteration == trainer.total_iterations
-            if trainer.iteration % record_every and not at_end:
+            if trainer.iteration in snapshot_at:
+                _take_snapshot(trainer, cell, record)
+            if trainer.iteration % record_every and trainer.iteration != total:
                 continue
+            history = record.history
             since = trainer.iteration - (history[-1]["iteration"] if history else 0)
             d_loss, g_loss, d_real, d_fake = (window / since).tolist()
             window.zero_()
-            spent = seconds + time.monotonic() - started
+            record.seconds = before + time.monotonic() - started
             history.append(
                 {
                     "iteration": trainer.iteration,
@@ -129,37 +152,52 @@ def _loop(context, cell, trainer, history, seconds, device, save):
                     "loss_g": g_loss,
                     "d_real": d_real,
                     "d_fake": d_fake,
-                    "seconds": spent,
+                    "seconds": record.seconds,
                 }
             )
+            speed = 1000 * trainer.kimg / record.seconds
             progress.update(
                 since * trainer.batch_size / 1000,
-                f"D {d_loss:.3f}  G {g_loss:.3f}  {1000 * trainer.kimg / spent:.0f} images/s",
+                f"D {d_loss:.3f}  G {g_loss:.3f}  {speed:.0f} images/s",
             )
             if not np.isfinite([d_loss, g_loss]).all():
-                return "diverged", spent
+                return "diverged"
             if time.monotonic() - last_saved >= context.params.execution.checkpoint_seconds:
-                save(spent)
+                save()
                 last_saved = time.monotonic()
-    return "ok", seconds + time.monotonic() - started
+    return "ok"
 
 
-def _save(trainer, path, resolved, fingerprint, history, seconds):
+def _take_snapshot(trainer, cell, record):
+    """Samples from one and the same noise every time: points, or a grid of images."""
+    device = trainer.samples.device
+    if trainer.samples.dim() == 4:
+        samples, _ = sample_rows(trainer.model, GRID_COLUMNS, cell.seed, device)
+    else:
+        seed = derive_seed("snapshot", cell.dataset, cell.seed)
+        samples, _, _ = sample(trainer.model, SNAPSHOT_POINTS, seed, device)
+    record.snapshots.append(samples)
+    record.snapshot_kimg.append(trainer.kimg)
+
+
+def _save(trainer, path, resolved, fingerprint, record):
     from safetensors.torch import save_file
 
     tensors = {name: tensor.contiguous() for name, tensor in trainer.state().items()}
+    tensors["snapshots"] = torch.from_numpy(np.stack(record.snapshots))
     about = {
         "fingerprint": fingerprint,
         "settings": resolved,
-        "history": history,
-        "seconds": seconds,
+        "history": record.history,
+        "snapshot_kimg": record.snapshot_kimg,
+        "seconds": record.seconds,
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"about": json.dumps(about)})
 
 
 def _restore(trainer, path, resolved, fingerprint):
-    """Load a checkpoint into `trainer`; returns its history and the seconds spent so far."""
+    """Load a checkpoint into `trainer`; returns the record of training so far."""
     _, about = read_arrays(path, names=[])
     changes = _differences(about.get("settings", {}), json.loads(json.dumps(resolved)))
     if changes:
@@ -172,13 +210,15 @@ def _restore(trainer, path, resolved, fingerprint):
             f"{path} is a checkpoint of other code or other data; train without --resume"
         )
     try:
-        trainer.load_state(load_file(path, device=str(trainer.samples.device)))
+        state = load_file(path, device=str(trainer.samples.device))
+        snapshots = list(state.pop("snapshots").cpu().numpy())
+        trainer.load_state(state)
     except (KeyError, RuntimeError, ValueError) as error:
         raise GmganError(
             f"{path} does not fit this run ({str(error).splitlines()[0]}); delete it "
             "and train again"
         ) from error
-    return about["history"], about["seconds"]
+    return Record(about["history"], snapshots, about["snapshot_kimg"], about["seconds"])
 
 
 def _differences(before, now, prefix=""):

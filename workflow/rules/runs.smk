@@ -7,6 +7,7 @@ rule train:
     output:
         weights="results/runs/{run}/weights.safetensors",
         history="results/runs/{run}/history.csv",
+        snapshots="results/runs/{run}/snapshots.safetensors",
         grid="results/runs/{run}/grid.png",
         about="results/runs/{run}/train.json",
     log:
