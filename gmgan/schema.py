@@ -181,7 +181,7 @@ Network = Annotated[MlpNetwork | DcganNetwork, Field(discriminator="kind")]
 class Training(Strict):
     """Adam on both networks, one discriminator step and one generator step per batch.
 
-    `kimg_continued` is the budget of a model that continues another one (`init_from`); null: `kimg`.
+    `kimg_continued`: budget of a model that continues another one (`init_from`); null: `kimg`.
     `snapshots`: at so many evenly spaced times, and at the start, samples are kept.
     """
 
