@@ -22,6 +22,10 @@ include: "workflow/rules/runs.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    start_worker()
+
+
 rule all:
     default_target: True
     input:

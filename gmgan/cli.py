@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import resource
 import signal
 import sys
+import time
 from pathlib import Path
 
 from gmgan import __version__, grid
@@ -17,8 +19,11 @@ def main(arguments=None) -> int:
     """Run the command line; returns the exit status (0, 2 for a mistake of the user)."""
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    started = time.monotonic()
     try:
         options.function(options)
+        if options.command != "list":
+            _print_usage(options.command, time.monotonic() - started)
     except GmganError as error:
         print(f"gmgan: error: {error}", file=sys.stderr)
         return 2
@@ -29,6 +34,13 @@ def main(arguments=None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _print_usage(command, seconds):
+    """Time and memory of the process, in the log of every job."""
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    print(f"gmgan {command}: {seconds:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
 
 
 def _context(options):
@@ -98,6 +110,12 @@ def _add_run_stages(commands):
     score = commands.add_parser("score", help="score a run's samples")
     score.add_argument("run", help=RUN_HELP)
     score.set_defaults(function=_score)
+    tradeoff = commands.add_parser("tradeoff", help="score a run over a sweep of sigma_scale")
+    tradeoff.add_argument("run", help=RUN_HELP)
+    tradeoff.set_defaults(function=_tradeoff)
+    cluster = commands.add_parser("cluster", help="cluster real images by a run's components")
+    cluster.add_argument("run", help=RUN_HELP)
+    cluster.set_defaults(function=_cluster)
 
 
 def _add_suite_stages(commands):
@@ -169,6 +187,27 @@ def _score(options):
     from gmgan.stages import score
 
     score.run(context, cell)
+
+
+def _tradeoff(options):
+    context = _context(options)
+    cell = grid.parse_run(context.params, options.run)
+    from gmgan.stages import tradeoff
+
+    tradeoff.run(context, cell)
+
+
+def _cluster(options):
+    context = _context(options)
+    cell = grid.parse_run(context.params, options.run)
+    if not grid.has_clusters(context.params, cell):
+        raise GmganError(
+            f"{cell.name} has no components to cluster by; choose an unsupervised GM-GAN with "
+            "K above 1 on a data set with labels"
+        )
+    from gmgan.stages import cluster
+
+    cluster.run(context, cell)
 
 
 def _suite(options, context):

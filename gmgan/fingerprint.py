@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from gmgan import data, models
-from gmgan.grid import Run, extractor_id, settings, suite_runs
+from gmgan.grid import Run, extractor_id, has_clusters, settings, suite_runs
 from gmgan.schema import Params
 
 PLUMBING = frozenset(
@@ -169,17 +169,41 @@ class Fingerprints:
         """Of a run's scores."""
         return digest("scores", self.sample(run), self._score_inputs(run.dataset))
 
+    def tradeoff(self, run: Run) -> str:
+        """Of a run's sweep of sigma_scale."""
+        evaluation = self.params.datasets[run.dataset].evaluation
+        return digest(
+            "tradeoff",
+            self.train(run),
+            evaluation.sweep.model_dump(),
+            self._score_inputs(run.dataset),
+            code_hash("gmgan.stages.tradeoff"),
+        )
+
+    def clusters(self, run: Run) -> str:
+        """Of a run's clustering of real samples."""
+        settings = self.params.datasets[run.dataset].evaluation.clustering
+        classifier = self.params.extractors.get(settings.classifier)
+        return digest(
+            "clusters",
+            self.train(run),
+            settings.model_dump(),
+            classifier and classifier.model_dump(),
+            code_hash("gmgan.stages.cluster"),
+        )
+
     def table(self, suite: str) -> str:
-        """Of the score table of a suite."""
+        """Of the score tables of a suite."""
         runs = suite_runs(self.params, suite)
         floors = [self.floor(name) for name in dict.fromkeys(run.dataset for run in runs)]
-        scores = [self.scores(run) for run in runs]
-        return digest("table", suite, scores, floors, code_hash("gmgan.stages.collect"))
+        parts = [(self.scores(run), self.tradeoff(run)) for run in runs]
+        clusters = [self.clusters(run) for run in runs if has_clusters(self.params, run)]
+        return digest("table", suite, parts, clusters, floors, code_hash("gmgan.stages.collect"))
 
     def report(self, suite: str) -> str:
         """Of the report of a suite."""
         folder = Path(__file__).parent / "report"
-        texts = [folder / "templates" / "report.html.j2", folder / "claims.yaml"]
+        texts = sorted([*folder.glob("templates/*"), *folder.glob("*.yaml")])
         baselines = {name: model.baseline for name, model in self.params.models.items()}
         titles = [
             (name, entry.title)
@@ -202,7 +226,7 @@ class Fingerprints:
             self._known["scores of", dataset] = digest(
                 self.data(self.params.source_names[dataset]),
                 real,
-                entry.evaluation.model_dump(),
+                entry.evaluation.model_dump(exclude={"sweep", "clustering"}),
                 code_hash("gmgan.stages.score"),
             )
         return self._known["scores of", dataset]

@@ -98,6 +98,13 @@ def suite_runs(params: Params, suite: str) -> list[Run]:
     return list(runs)
 
 
+def has_clusters(params: Params, run: Run) -> bool:
+    """True for the runs whose components are to cluster real samples: unsupervised mixtures."""
+    source = params.datasets[run.dataset].source
+    labelled = source.n_classes is not None or source.kind == "images"
+    return run.K > 1 and params.models[run.model].objective == "gan" and labelled
+
+
 def default_network(dataset: Dataset) -> str:
     """The network for the shape of the data when neither data set nor model names one."""
     if dataset.is_points:
@@ -199,17 +206,29 @@ class Paths:
     def scores(self, run):
         return self.run(run) / "scores.json"
 
+    def tradeoff(self, run):
+        return self.run(run) / "tradeoff.json"
+
+    def clusters(self, run):
+        return self.run(run) / "clusters.json"
+
     def checkpoint(self, run, fingerprint):
         return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"
 
     def score_table(self):
         return self.results / "scores.csv"
 
+    def tradeoff_table(self):
+        return self.results / "tradeoff.csv"
+
     def metrics(self):
         return self.results / "metrics.json"
 
-    def claims(self):
-        return self.results / "tables" / "claims.csv"
+    def tables(self):
+        return self.results / "tables"
+
+    def figures(self):
+        return self.results / "figures"
 
     def report(self):
         return self.results / "report.html"

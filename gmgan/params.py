@@ -113,6 +113,15 @@ def _check_references(path, tree, params):
                 f"{place}: images need at least one extractor, points are scored in "
                 f"data space and take none (got {dataset.evaluation.extractors})"
             )
+        clustering = dataset.evaluation.clustering.classifier
+        place = ("datasets", name, "evaluation", "clustering", "classifier")
+        check(place, "extractors", clustering)
+        kind = params.extractors[clustering].kind if clustering else None
+        if kind != (None if dataset.is_points else "classifier"):
+            raise GmganError(
+                f"{_describe(path, tree, place)}: images need an extractor of kind classifier, "
+                f"points take null (got {clustering!r})"
+            )
     for name, model in params.models.items():
         check(("models", name, "network"), "networks", model.network)
         check(("models", name, "init_from"), "models", model.init_from)

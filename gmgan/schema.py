@@ -280,6 +280,39 @@ class InceptionExtractor(Strict):
 Extractor = Annotated[ClassifierExtractor | InceptionExtractor, Field(discriminator="kind")]
 
 
+class Sweep(Strict):
+    """The sweep of sigma_scale: `n` generated samples against `n` real ones at every scale."""
+
+    sigma_scales: Annotated[list[PositiveFloat], Field(min_length=2)] = [
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.0,
+        4.0,
+    ]
+    n: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _ascending_with_the_trained_scale(self):
+        if self.sigma_scales != sorted(set(self.sigma_scales)) or 1.0 not in self.sigma_scales:
+            raise ValueError("sigma_scales must ascend and contain 1.0, the scale of training")
+        return self
+
+
+class Clustering(Strict):
+    """How components cluster held-out samples, and how the k-means baselines do.
+
+    A K-way classifier with the settings of the extractor `classifier` (null for points: a vote of
+    the nearest 25) is trained on `n_generated` samples. k-means takes the best of `kmeans_starts`.
+    """
+
+    classifier: str | None = None
+    n_generated: PositiveInt
+    kmeans_starts: PositiveInt = 10
+    pca_dim: PositiveInt = 50
+
+
 class Evaluation(Strict):
     """How samples are scored: how many, against what, seen by whom.
 
@@ -303,6 +336,18 @@ class Evaluation(Strict):
     held_out_quality: Annotated[float, Field(gt=0, lt=1)] = 0.95
     ms_ssim_pairs: PositiveInt = 2000
     ms_ssim_scales: PositiveInt | None = None
+    sweep: Sweep
+    clustering: Clustering
+
+    @model_validator(mode="after")
+    def _counts_fit(self):
+        if self.sweep.n > min(self.n_real, self.n_fake):
+            raise ValueError(
+                f"sweep.n is {self.sweep.n}, more than n_real {self.n_real} or n_fake {self.n_fake}"
+            )
+        if any(count >= self.n_fake for count in self.fid_also_at):
+            raise ValueError(f"fid_also_at must be below n_fake {self.n_fake}")
+        return self
 
 
 class Dataset(Strict):

@@ -29,7 +29,7 @@ def test_paired_test_without_spread_or_with_one_pair():
     assert paired_test([1.0, 2.0], [1.0, 2.0]).p == 1
     assert paired_test([2.0, 3.0], [1.0, 2.0]).p == 0
     one = paired_test([2.0], [1.5])
-    assert (one.effect, one.half, one.p, one.pairs) == (0.5, None, None, 1)
+    assert (one.effect, one.half, one.p, one.seeds) == (0.5, None, None, 1)
     with pytest.raises(ValueError):
         paired_test([], [])
 

@@ -34,9 +34,12 @@ def inception_score(logits, splits):
     return {"inception_score": (scores["inception_score_mean"], scores["inception_score_std"])}
 
 
-def fid(fake, real):
-    """Frechet distance between moments of the features (Heusel et al. 2017)."""
-    return {"fid": frechet_distance(*moments(fake), *moments(real))}
+def fid(fake, real, singular=False):
+    """Frechet distance between moments of the features (Heusel et al. 2017).
+
+    `singular` allows fewer samples than dimensions, as published numbers at n = 1,000 have it.
+    """
+    return {"fid": frechet_distance(*moments(fake, singular), *moments(real, singular))}
 
 
 def kid(fake, real, subsets, subset_size):

@@ -6,10 +6,13 @@ from scipy.linalg import eigh
 from gmgan.errors import GmganError
 
 
-def moments(samples):
-    """Mean (d) and unbiased covariance (d x d) of samples (N x d), in float64."""
+def moments(samples, singular=False):
+    """Mean (d) and unbiased covariance (d x d) of samples (N x d), in float64.
+
+    Raises GmganError for N <= d, where the covariance is singular, unless `singular` allows it.
+    """
     samples = np.asarray(samples, np.float64)
-    if len(samples) <= samples.shape[1]:
+    if len(samples) <= samples.shape[1] and not (singular and len(samples) > 1):
         raise GmganError(
             f"a Frechet distance in {samples.shape[1]} dimensions needs more than "
             f"{samples.shape[1]} samples, got {len(samples)}; raise n_real and n_fake"

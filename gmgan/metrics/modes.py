@@ -25,3 +25,15 @@ def mode_scores(points, centres, std):
         "modes_captured": float(len(np.unique(nearest[good]))),
         "high_quality_share": float(good.mean()),
     }
+
+
+def first_reach(times, values, level):
+    """The first of `times` at which the value reaches `level`, or None if none does."""
+    reached = np.flatnonzero(np.asarray(values) >= level)
+    return float(times[reached[0]]) if len(reached) else None
+
+
+def mean_over_time(times, values) -> float:
+    """Mean of a curve given at increasing `times` (trapezoidal rule)."""
+    times = np.asarray(times, np.float64)
+    return float(np.trapezoid(values, times) / (times[-1] - times[0]))

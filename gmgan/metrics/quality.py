@@ -2,7 +2,8 @@
 
 How sure each formula is. Diversity follows a public re-implementation's reading of the authors'
 ICLR 2019 submission of the same work; leaving pairs of a sample with itself out is ours. The form
-of the quality score is quoted from memory of the paper and unconfirmed; its calibration is ours.
+of the quality score is quoted from memory of the paper and unconfirmed; its calibration and the
+unit of its distances are ours.
 Density and coverage (Naeem et al. 2020) stand beside them as the standard pair.
 """
 
@@ -34,7 +35,7 @@ def quality(distances, log_a):
     """Mean of s_q = 1 - e^d / (e^d + a) = 1 / (1 + e^(d - log a)), in [0, 1].
 
     distances (array): distance of each sample to the nearest real training sample in feature
-    space; log_a (float): see `calibrate_log_a`.
+    space, in a unit of the caller's choice; log_a (float): see `calibrate_log_a`.
     """
     return float(expit(log_a - np.asarray(distances)).mean())
 

@@ -21,22 +21,22 @@ def mean_interval(values, confidence=0.95):
 
 
 @dataclass(frozen=True)
-class PairedTest:
-    """A difference over paired seeds.
+class Difference:
+    """A difference over seeds.
 
-    effect: mean difference; half: half width of its 95 % interval (None for one pair); p: two-sided
-    (None for one pair); size: mean over standard deviation of the differences (Cohen's d_z, None
-    where it has no spread); pairs: number of seeds.
+    effect: difference of means; half: half width of its 95 % interval; p: two-sided (both None
+    where one seed leaves no spread to judge by); size: effect over standard deviation (Cohen's d_z
+    of pairs, d of independent samples; None without spread); seeds: number of seeds on either side.
     """
 
     effect: float
     half: float | None
     p: float | None
     size: float | None
-    pairs: int
+    seeds: int
 
 
-def paired_test(values, baselines) -> PairedTest:
+def paired_test(values, baselines) -> Difference:
     """Student's paired t-test of `values` against `baselines`, one pair per seed.
 
     Differences without any spread have p = 1 if they are zero and p = 0 otherwise.
@@ -46,12 +46,28 @@ def paired_test(values, baselines) -> PairedTest:
         raise ValueError("paired_test needs at least one pair")
     mean, half = mean_interval(differences)
     if len(differences) == 1:
-        return PairedTest(mean, None, None, None, 1)
+        return Difference(mean, None, None, None, 1)
     spread = differences.std(ddof=1)
     if spread == 0:
-        return PairedTest(mean, 0.0, float(mean == 0), None, len(differences))
+        return Difference(mean, 0.0, float(mean == 0), None, len(differences))
     p = 2 * stats.t.sf(abs(mean) / (spread / np.sqrt(len(differences))), len(differences) - 1)
-    return PairedTest(mean, half, float(p), float(mean / spread), len(differences))
+    return Difference(mean, half, float(p), float(mean / spread), len(differences))
+
+
+def welch_test(values, others) -> Difference:
+    """Welch's t-test of two independent samples, one value per seed."""
+    a, b = np.asarray(values, np.float64), np.asarray(others, np.float64)
+    seeds = min(len(a), len(b))
+    effect = float(a.mean() - b.mean())
+    if seeds < 2:
+        return Difference(effect, None, None, None, seeds)
+    pooled = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
+    if pooled == 0:
+        return Difference(effect, 0.0, float(effect == 0), None, seeds)
+    found = stats.ttest_ind(a, b, equal_var=False)
+    interval = found.confidence_interval(0.95)
+    half = float(interval.high - interval.low) / 2
+    return Difference(effect, half, float(found.pvalue), effect / float(pooled), seeds)
 
 
 def holm(p_values) -> list[float]:

@@ -1,11 +1,14 @@
-"""Claims against a score table: a verdict for each comparison, and why."""
+"""Claims against the score tables: a verdict for each comparison, and why."""
 
+from dataclasses import dataclass
 from importlib import resources
+from itertools import combinations
 
+import numpy as np
 import pandas as pd
 import yaml
 
-from gmgan.metrics.significance import holm, paired_test
+from gmgan.metrics.significance import holm, paired_test, welch_test
 
 ALPHA = 0.05
 PROTOCOL = ["n_real", "n_fake", "extractor", "extractor_hash", "split"]
@@ -27,34 +30,59 @@ COLUMNS = [
 ]
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """What claims are tested on.
+
+    table, sweep (DataFrame): the tidy tables scores.csv and tradeoff.csv. baselines (dict): model
+    -> the model it is compared with, if it has one. points (set): names of the 2-D data sets.
+    """
+
+    table: pd.DataFrame
+    sweep: pd.DataFrame
+    baselines: dict
+    points: set
+
+
+def shared_components(table: pd.DataFrame) -> dict:
+    """For each data set the values of K that all its mixtures have.
+
+    Values that only some models have are there to show the effect of K: they take no part in other
+    comparisons. Where no value is shared, all count.
+    """
+    shared = {}
+    mixtures = table[(table.K > 1) & table.metric.notna()]
+    for dataset, rows in mixtures.groupby("dataset", sort=False):
+        by_model = [set(group.K) for _, group in rows.groupby("model")]
+        shared[dataset] = set.intersection(*by_model) or set.union(*by_model)
+    return shared
+
+
 def load_claims() -> list[dict]:
     """The claims of claims.yaml, in order."""
     return yaml.safe_load((resources.files("gmgan.report") / "claims.yaml").read_text())["claims"]
 
 
-def evaluate(claims: list, table: pd.DataFrame, baselines: dict, points: set) -> pd.DataFrame:
-    """One row per claim, data set, model and metric, with the columns of COLUMNS.
+def evaluate(claims: list, evidence: Evidence) -> pd.DataFrame:
+    """One row per claim and comparison, with the columns of COLUMNS.
 
-    table: the tidy score table. baselines (dict): model -> the model it is compared with, if it has
-    one. points (set): names of the 2-D data sets. p-values are Holm-adjusted over all
-    tests of one claim. Verdicts: `supported` and `contradicted` need an adjusted p below 0.05,
-    `undecided` is everything else that was tested, `not tested` says why in `reason`.
+    p-values are Holm-adjusted over all tests of one claim. Verdicts: `supported` and `contradicted`
+    need an adjusted p below 0.05, `undecided` is everything else that was tested, `not tested` says
+    why in `reason`.
     """
     rows = []
     for claim in claims:
         found = [
-            row
-            for model, baseline in baselines.items()
-            if model in claim.get("models", [model])
-            for wanted in claim.get("metrics", [])
-            for row in _comparisons(claim, wanted, table, model, baseline, points)
+            {"claim": claim["id"], "metric": test["metric"], "better": test["better"], **row}
+            for test in claim["tests"]
+            for row in COMPARISONS[test["compare"]](test, evidence)
         ]
-        tested = [row for row in found if row["p"] is not None]
+        tested = [row for row in found if row.get("p") is not None]
         for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = p
             row["verdict"] = _verdict(row)
         if not found:
-            reason = claim.get("untested", "this suite holds no such pair of models on such data")
+            reason = "this suite holds no runs that could test it"
             found = [{"claim": claim["id"], "verdict": "not tested", "reason": reason}]
         rows += found
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
@@ -71,61 +99,165 @@ def summarise(verdicts) -> str:
     return "undecided" if kinds else "not tested"
 
 
-def _comparisons(claim, wanted, table, model, baseline, points):
-    """Rows for one model, baseline and metric: one per data set, K and extractor."""
-    rows = table[table.metric == wanted["metric"]]
-    ours, theirs = rows[rows.model == model], rows[rows.model == baseline]
-    for (dataset, K, extractor), group in ours.groupby(["dataset", "K", "extractor"], sort=False):
-        if (claim["data"] == "images" and dataset in points) or (
-            claim["data"] == "points" and dataset not in points
-        ):
+def _against_baseline(test, evidence):
+    yield from _model_pairs(
+        test, evidence, evidence.table, lambda model: evidence.baselines.get(model)
+    )
+
+
+def _against_model(test, evidence):
+    yield from _model_pairs(test, evidence, evidence.table, lambda model: test["against"])
+
+
+def _over_sweep(test, evidence):
+    """Model against baseline, each the mean over the scales of the sweep."""
+    sweep = _rows(test, evidence, evidence.sweep)
+    keys = ["dataset", "model", "K", "seed", "metric", *PROTOCOL]
+    means = sweep.groupby(keys, sort=False, dropna=False).value.mean().reset_index()
+    for row in _model_pairs(test, evidence, means, lambda model: evidence.baselines.get(model)):
+        yield {**row, "comparison": f"{row['comparison']}, mean over the sweep"}
+
+
+def _against_value(test, evidence):
+    for (dataset, model, K, extractor), group in _cells(_rows(test, evidence, evidence.table)):
+        if model == "real" or (test.get("models") and model not in test["models"]):
             continue
-        against = theirs[(theirs.dataset == dataset) & (theirs.extractor == extractor)]
-        if len(against) and against.K.nunique() > 1:
-            against = against[against.K == K]
+        values = group.value.dropna()
         yield {
-            "claim": claim["id"],
             "dataset": dataset,
             "extractor": extractor,
-            "comparison": f"{model}.K{K} against {baseline}",
-            "metric": wanted["metric"],
-            "better": wanted["better"],
-            "p": None,
-            **_compare(group, against, baseline),
+            "comparison": f"{model}.K{K} against {test['against']}",
+            **_tested(paired_test, values, np.full(len(values), test["against"])),
         }
 
 
-def _compare(group, against, baseline):
+def _between_scales(test, evidence):
+    for (dataset, model, K, extractor), group in _cells(_rows(test, evidence, evidence.sweep)):
+        low, high = group.sigma_scale.min(), group.sigma_scale.max()
+        pair = group.pivot_table(index="seed", columns="sigma_scale", values="value")
+        pair = pair[[low, high]].dropna()
+        yield {
+            "dataset": dataset,
+            "extractor": extractor,
+            "comparison": f"{model}.K{K}, s = {high:g} against s = {low:g}",
+            **_tested(paired_test, pair[high], pair[low]),
+        }
+
+
+def _between_data_sets(test, evidence):
+    effects = {}
+    rows = _rows(test, evidence, evidence.table)
+    rows = rows[rows.K > 1]
+    for (model, dataset, _), group in rows.groupby(["model", "dataset", "extractor"], sort=False):
+        low, high = group.K.min(), group.K.max()
+        pair = group.pivot_table(index="seed", columns="K", values="value")
+        if low == high or not {low, high} <= set(pair):
+            continue
+        pair = pair[[low, high]]
+        pair = pair[(pair > 0).all(axis=1)].dropna()
+        effects.setdefault(model, []).append(
+            (f"{dataset} (K = {low} to {high})", np.log(pair[high] / pair[low]))
+        )
+    for model, found in effects.items():
+        for (first, a), (second, b) in combinations(found, 2):
+            yield {
+                "dataset": "",
+                "extractor": "",
+                "comparison": f"{model}, log ratio over K: {first} against {second}",
+                **_tested(welch_test, a, b),
+            }
+
+
+COMPARISONS = {
+    "baseline": _against_baseline,
+    "model": _against_model,
+    "value": _against_value,
+    "scales": _between_scales,
+    "sweep": _over_sweep,
+    "data-sets": _between_data_sets,
+}
+
+
+def _rows(test, evidence, table):
+    """The rows of a test's metric on its kind of data, at the values of K that take part."""
+    rows = table[table.metric == test["metric"]]
+    if test["compare"] != "data-sets":
+        shared = shared_components(evidence.table)
+        pairs = zip(rows.dataset, rows.K, strict=True)
+        rows = rows[[pd.isna(K) or K == 1 or K in shared[dataset] for dataset, K in pairs]]
+    if test["data"] == "all":
+        return rows
+    return rows[rows.dataset.isin(evidence.points) == (test["data"] == "points")]
+
+
+def _cells(rows):
+    return rows.groupby(["dataset", "model", "K", "extractor"], sort=False)
+
+
+def _model_pairs(test, evidence, table, opponent):
+    """Rows of models that have an opponent: one per data set, K, extractor and sample count."""
+    rows = _rows(test, evidence, table)
+    several = rows.groupby("dataset").n_fake.nunique()
+    keys = ["model", "dataset", "K", "extractor", "n_fake"]
+    for (model, dataset, K, extractor, n_fake), group in rows.groupby(
+        keys, sort=False, dropna=False
+    ):
+        other = opponent(model)
+        if other is None or other == model or (test.get("models") and model not in test["models"]):
+            continue
+        theirs = rows[
+            (rows.model == other) & (rows.dataset == dataset) & (rows.extractor == extractor)
+        ]
+        if (theirs.K == K).any():
+            theirs = theirs[theirs.K == K]
+        if (theirs.n_fake == n_fake).any():
+            theirs = theirs[theirs.n_fake == n_fake]
+        if test["compare"] == "model" and theirs.empty:
+            continue
+        count = f", n = {n_fake:,}" if several.get(dataset, 1) > 1 else ""
+        yield {
+            "dataset": dataset,
+            "extractor": extractor,
+            "comparison": f"{model}.K{K} against {other}{count}",
+            **_compare(group, theirs, other),
+        }
+
+
+def _compare(group, against, other):
     pair = group.merge(against, on="seed", suffixes=("", "_baseline")).dropna(
         subset=["value", "value_baseline"]
     )
     if pair.empty:
-        return {
-            "verdict": "not tested",
-            "seeds": 0,
-            "reason": f"no seed has scores of both this model and {baseline}",
-        }
+        return _untested(f"no seed has scores of both this model and {other}")
     for name in PROTOCOL:
-        if set(pair[name]) != set(pair[f"{name}_baseline"]) or pair[name].nunique() > 1:
-            return {
-                "verdict": "not tested",
-                "seeds": 0,
-                "reason": f"the scores differ in {name} and cannot be compared",
-            }
-    test = paired_test(pair.value, pair.value_baseline)
-    reason = "one seed: no interval and no test exist" if test.pairs == 1 else ""
+        ours, theirs = (set(pair[column].astype(str)) for column in (name, f"{name}_baseline"))
+        if ours != theirs or len(ours) > 1:
+            return _untested(f"the scores differ in {name} and cannot be compared")
+    return _tested(paired_test, pair.value, pair.value_baseline)
+
+
+def _tested(test, values, others):
+    if len(values) == 0 or len(others) == 0:
+        return _untested("no seed has this score")
+    found = test(values, others)
     return {
         "verdict": "undecided",
-        "effect": test.effect,
-        "interval95": test.half,
-        "effect_size": test.size,
-        "p": test.p,
-        "seeds": test.pairs,
-        "reason": reason,
+        "effect": found.effect,
+        "interval95": found.half,
+        "effect_size": found.size,
+        "p": found.p,
+        "seeds": found.seeds,
+        "reason": "one seed: no interval and no test exist" if found.p is None else "",
     }
+
+
+def _untested(reason):
+    return {"verdict": "not tested", "seeds": 0, "reason": reason}
 
 
 def _verdict(row):
     if row["p_holm"] >= ALPHA:
         return "undecided"
+    if row["better"] == "other":
+        return "supported"
     return "supported" if (row["effect"] > 0) == (row["better"] == "higher") else "contradicted"

@@ -1,4 +1,4 @@
-"""From the tidy score table to the tables of the report."""
+"""From the tidy score tables to the tables and the figures' data of the report."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,49 @@ import pandas as pd
 
 from gmgan.metrics.significance import mean_interval
 
-# Label, direction (1: higher is better, -1: lower) and digits of the metrics, in order of display.
+# In order of display: label, direction (1: higher is better, -1: lower), digits, in [0, 1] or not.
 METRICS = {
-    "modes_captured": ("modes captured", 1, 1),
-    "high_quality_share": ("high-quality share", 1, 3),
-    "frechet_distance": ("Fréchet distance", -1, 4),
-    "inception_score": ("Inception Score", 1, 2),
-    "fid": ("FID", -1, 2),
-    "kid": ("KID", -1, 4),
-    "quality": ("quality", 1, 3),
-    "diversity": ("diversity", 1, 3),
-    "quality_diversity": ("quality and diversity", 1, 3),
-    "diversity_intra": ("diversity, within pairs", 1, 3),
-    "diversity_inter": ("diversity, over classes", 1, 3),
-    "precision_k3": ("precision (k = 3)", 1, 3),
-    "recall_k3": ("recall (k = 3)", 1, 3),
-    "density_k5": ("density (k = 5)", 0, 3),
-    "coverage_k5": ("coverage (k = 5)", 1, 3),
-    "class_accuracy": ("class accuracy", 1, 3),
+    "modes_captured": ("modes captured", 1, 1, False),
+    "high_quality_share": ("high-quality share", 1, 3, True),
+    "frechet_distance": ("Fréchet distance", -1, 4, False),
+    "inception_score": ("Inception Score", 1, 2, False),
+    "fid": ("FID", -1, 2, False),
+    "kid": ("KID", -1, 4, False),
+    "quality": ("quality", 1, 3, True),
+    "diversity": ("diversity", 1, 3, True),
+    "quality_diversity": ("quality and diversity", 1, 3, True),
+    "diversity_intra": ("diversity, within pairs", 1, 3, True),
+    "diversity_inter": ("diversity, over classes", 1, 3, True),
+    "precision_k3": ("precision (k = 3)", 1, 3, True),
+    "recall_k3": ("recall (k = 3)", 1, 3, True),
+    "density_k5": ("density (k = 5)", 0, 3, False),
+    "coverage_k5": ("coverage (k = 5)", 1, 3, True),
+    "class_accuracy": ("class accuracy", 1, 3, True),
+    "component_purity": ("component purity", 1, 3, True),
+    "component_acc": ("component accuracy, one-to-one", 1, 3, True),
+    "kimg_to_95_modes": ("kimg to 95 % of modes", -1, 0, False),
+    "high_quality_over_training": ("high-quality share, mean over training", 1, 3, True),
+    "cluster_acc": ("ACC (one-to-one)", 1, 3, True),
+    "cluster_purity": ("purity", 1, 3, True),
+    "cluster_nmi": ("NMI", 1, 3, True),
+    "cluster_ari": ("ARI", 1, 3, False),
 }
+COMPONENTS = ["class_accuracy", "component_purity", "component_acc"]
+CONVERGENCE = ["kimg_to_95_modes", "high_quality_over_training"]
+CLUSTERS = ["cluster_acc", "cluster_purity", "cluster_nmi", "cluster_ari"]
+SAMPLES = [name for name in METRICS if name not in {*COMPONENTS, *CONVERGENCE, *CLUSTERS}]
+AGAINST_K = [
+    "inception_score",
+    "fid",
+    "frechet_distance",
+    "high_quality_share",
+    "quality",
+    "diversity",
+    "component_acc",
+    "cluster_acc",
+    "cluster_nmi",
+]
+FLOOR = "real"
 
 
 @dataclass(frozen=True)
@@ -43,68 +67,110 @@ class ScoreTable:
 
     columns: (metric, label, direction); rows: (label, is floor, cells). Every number of one table
     shares the protocol: n_real, n_fake, extractor, its hash and the split. The floor may have a
-    smaller n, which its label then says.
+    smaller n, and FID may be repeated at other counts; the labels then say so.
     """
 
-    dataset: str
     protocol: dict
     columns: list
     rows: list
 
 
 def label_of(metric):
-    """(label, direction, digits) of a metric; unknown ones are shown under their own name."""
-    return METRICS.get(metric, (metric.replace("_", " "), 0, 3))
+    """(label, direction, digits, in [0, 1]); unknown metrics are shown under their own name."""
+    return METRICS.get(metric, (metric.replace("_", " "), 0, 3, False))
 
 
-def score_tables(table: pd.DataFrame, titles: dict) -> list:
-    """One ScoreTable per (data set, extractor); `titles` maps a model's name to its title."""
-    scored = table[table.metric.notna()]
+def model_label(model, K, titles):
+    """The title of a model with its number of components."""
+    components = f", K = {K}" if pd.notna(K) and K > 1 else ""
+    return f"{titles.get(model, model)}{components}"
+
+
+def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
+    """One ScoreTable per extractor from the rows of one data set; `wanted` metrics, in order.
+
+    titles (dict): a model's name -> its title.
+    """
+    rows = rows[rows.metric.isin(wanted)]
     found = []
-    for (dataset, _), group in scored.groupby(["dataset", "extractor"], sort=False):
-        runs = group[group.model != "real"]
+    for _, group in rows.groupby("extractor", sort=False):
+        runs, floor = group[group.model != FLOOR], group[group.model == FLOOR]
         if runs.empty:
             continue
+        most = runs.n_fake.max()
+        main = runs[runs.n_fake.eq(most) | runs.n_fake.isna()]
         protocol = {
-            name: runs[name].iloc[0]
+            name: main[name].iloc[0]
             for name in ("n_real", "n_fake", "extractor", "extractor_hash", "split")
         }
-        known = list(METRICS)
-        metrics = sorted(
-            group.metric.unique(), key=lambda m: (known.index(m) if m in known else len(known), m)
-        )
-        rows = []
-        for (model, K), cells in runs.groupby(["model", "K"], sort=False):
-            components = f", K = {K}" if K > 1 else ""
-            rows.append(
-                (
-                    f"{titles.get(model, model)}{components}",
-                    False,
-                    [_cell(cells, metric) for metric in metrics],
-                )
-            )
-        floor = group[group.model == "real"]
+        columns = []  # (metric, n_fake, label, direction)
+        for metric in [name for name in wanted if (group.metric == name).any()]:
+            label, direction, _, _ = label_of(metric)
+            counts = sorted(runs[runs.metric == metric].n_fake.dropna().unique(), reverse=True)
+            for count in counts or [None]:
+                several = f", n = {count:,}" if len(counts) > 1 else ""
+                columns.append((metric, count, label + several, direction))
+        lines = [
+            (model_label(model, K, titles), False, [_cell(cells, *column) for column in columns])
+            for (model, K), cells in runs.groupby(["model", "K"], sort=False)
+        ]
         if not floor.empty:
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
-            rows.append(
-                (
-                    f"real data against real data{note}",
-                    True,
-                    [_cell(floor, metric) for metric in metrics],
-                )
-            )
-        columns = [(metric, *label_of(metric)[:2]) for metric in metrics]
-        found.append(ScoreTable(dataset, protocol, columns, rows))
+            cells = [_cell(floor, metric, None, label, d) for metric, _, label, d in columns]
+            lines.append((f"real data against real data{note}", True, cells))
+        found.append(ScoreTable(protocol, [(m, label, d) for m, _, label, d in columns], lines))
     return found
 
 
-def _cell(rows, metric):
-    values = rows[rows.metric == metric].value.dropna()
-    mean, half = mean_interval(values)
+def _cell(rows, metric, count, label, direction):
+    values = rows[rows.metric == metric]
+    if count is not None:
+        values = values[values.n_fake == count]
+    mean, half = mean_interval(values.value.dropna())
     if mean is None:
         return Cell(None, None, 0, "–")
     digits = label_of(metric)[2]
     text = f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half is not None else "")
-    return Cell(mean, half, len(values), text)
+    return Cell(mean, half, int(values.value.notna().sum()), text)
+
+
+def over_seeds(rows: pd.DataFrame, by: list) -> pd.DataFrame:
+    """Mean, half width of the 95 % interval, lowest and highest of `value` over seeds.
+
+    Columns: those of `by`, then mean, interval95, low, high, seeds; in order of appearance.
+    """
+    lines = []
+    for key, group in rows.dropna(subset=["value"]).groupby(by, sort=False, dropna=False):
+        mean, half = mean_interval(group.value)
+        lines.append(
+            {
+                **dict(zip(by, key, strict=True)),
+                "mean": mean,
+                "interval95": half,
+                "low": group.value.min(),
+                "high": group.value.max(),
+                "seeds": len(group),
+            }
+        )
+    return pd.DataFrame(lines, columns=[*by, "mean", "interval95", "low", "high", "seeds"])
+
+
+def effect_of_k(rows: pd.DataFrame, titles: dict, baselines: dict) -> pd.DataFrame:
+    """Scores against K of the models with several K, and of their baselines, of one data set.
+
+    The column `is_baseline` marks the rows to be drawn as lines.
+    """
+    main = rows[rows.n_fake.isna() | rows.n_fake.eq(rows.n_fake.max())]
+    main = main[main.metric.isin(AGAINST_K) & (main.model != FLOOR)]
+    counts = main[main.K > 1].groupby("model").K.nunique()
+    swept = [name for name in counts[counts > 1].index if name in titles]
+    lines = {baselines[name] for name in swept if name in baselines}
+    chosen = main[main.model.isin([*swept, *lines])]
+    found = over_seeds(chosen.sort_values("K"), ["extractor", "metric", "model", "K"])
+    order = found.metric.map(AGAINST_K.index)
+    found = found.iloc[order.argsort(kind="stable")]
+    found.insert(3, "title", found.model.map(titles))
+    found.insert(5, "is_baseline", ~found.model.isin(swept))
+    return found

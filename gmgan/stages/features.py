@@ -56,7 +56,8 @@ def run(context: Context, cell: Run, name: str):
     )
 
 
-def _extract(context, dataset, name, images, description):
+def load_extractor(context: Context, dataset, name):
+    """The extractor that `dataset` calls `name`, from its weights."""
     identifier = extractor_id(context.params, dataset, name)
     about = read_json(context.paths.extractor_about(identifier))
     context.refuse_stale(
@@ -66,6 +67,10 @@ def _extract(context, dataset, name, images, description):
 
     arrays, _ = read_arrays(context.paths.extractor(identifier))
     weights = {key: torch.from_numpy(array) for key, array in arrays.items()}
-    net = extractor(about["kind"], weights, about)
+    return extractor(about["kind"], weights, about)
+
+
+def _extract(context, dataset, name, images, description):
+    net = load_extractor(context, dataset, name)
     with Progress(len(images), f"{name} features of {description}", "images") as progress:
         return extract(net, images, context.device(), on_batch=progress.update)

@@ -37,6 +37,28 @@ shell.prefix(
 )
 
 
+def start_worker():
+    """Local jobs on the CPU start as forks of one process that has loaded the libraries."""
+    import subprocess
+    import tempfile
+
+    if not workflow.local_exec or gpus() or sys.platform != "linux":
+        return
+    path = os.path.join(tempfile.mkdtemp(prefix="gmgan-"), "worker")
+    one_thread = {
+        f"{library}_NUM_THREADS": str(PARAMS.execution.threads)
+        for library in ("OMP", "MKL", "OPENBLAS")
+    }
+    subprocess.Popen(
+        [sys.executable, "-m", "gmgan.worker", path],
+        env={**os.environ, **one_thread, "PYTHONPATH": str(workflow.basedir)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.environ["GMGAN_WORKER"] = path
+
+
 wildcard_constraints:
     run=r"[a-z0-9-]+\.[a-z0-9-]+\.K\d+\.s\d+",
     dataset=r"[a-z0-9-]+",
@@ -98,6 +120,13 @@ def data_files(dataset):
 def extractor_files(dataset, extractor):
     identifier = grid.extractor_id(PARAMS, dataset, extractor)
     return [PATHS.extractor(identifier), PATHS.extractor_about(identifier)]
+
+
+def extractor_weights(dataset):
+    return [
+        PATHS.extractor(grid.extractor_id(PARAMS, dataset, extractor))
+        for extractor in PARAMS.datasets[dataset].evaluation.extractors
+    ]
 
 
 def extractor_about(dataset):

@@ -9,8 +9,6 @@ rule prepare:
         about="results/data/{dataset}.json",
     log:
         "results/logs/prepare/{dataset}.log",
-    benchmark:
-        "results/benchmarks/prepare/{dataset}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
@@ -29,8 +27,6 @@ rule extractor:
         about="results/extractors/{extractor_id}.json",
     log:
         "results/logs/extractor/{extractor_id}.log",
-    benchmark:
-        "results/benchmarks/extractor/{extractor_id}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
@@ -51,8 +47,6 @@ rule real_features:
         "results/real/{dataset}.{extractor}.safetensors",
     log:
         "results/logs/real_features/{dataset}.{extractor}.log",
-    benchmark:
-        "results/benchmarks/real_features/{dataset}.{extractor}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
@@ -71,8 +65,6 @@ rule floor:
         "results/real/{dataset}.floor.json",
     log:
         "results/logs/floor/{dataset}.log",
-    benchmark:
-        "results/benchmarks/floor/{dataset}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,

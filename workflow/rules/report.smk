@@ -1,20 +1,23 @@
-# Per suite: one tidy table, one page.
+# Per suite: tidy tables, one page.
+
+CLUSTERED = [run for run in RUNS if grid.has_clusters(PARAMS, run)]
 
 
 rule collect:
     input:
         scores=[PATHS.scores(run) for run in RUNS],
+        sweeps=[PATHS.tradeoff(run) for run in RUNS],
+        clusters=[PATHS.clusters(run) for run in CLUSTERED],
         trained=[PATHS.train_about(run) for run in RUNS],
         floors=[
             PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)
         ],
     output:
         table="results/scores.csv",
+        sweep="results/tradeoff.csv",
         metrics="results/metrics.json",
     log:
         "results/logs/collect.log",
-    benchmark:
-        "results/benchmarks/collect.tsv"
     threads: 1
     resources:
         mem_mb=1000,
@@ -29,6 +32,9 @@ rule collect:
 rule report:
     input:
         table="results/scores.csv",
+        sweep="results/tradeoff.csv",
+        scores=[PATHS.scores(run) for run in RUNS],
+        clusters=[PATHS.clusters(run) for run in CLUSTERED],
         trained=[PATHS.train_about(run) for run in RUNS],
         samples=[PATHS.samples(run) for run in RUNS],
         data=[
@@ -40,11 +46,10 @@ rule report:
         ),
     output:
         page="results/report.html",
-        claims="results/tables/claims.csv",
+        tables=directory("results/tables"),
+        figures=directory("results/figures"),
     log:
         "results/logs/report.log",
-    benchmark:
-        "results/benchmarks/report.tsv"
     threads: 1
     resources:
         mem_mb=2000,

@@ -1,4 +1,4 @@
-# Per run: train, sample, features per extractor, score.
+# Per run: train, sample, features per extractor, score; sweep of sigma_scale; clustering.
 
 
 rule train:
@@ -12,8 +12,6 @@ rule train:
         about="results/runs/{run}/train.json",
     log:
         "results/logs/train/{run}.log",
-    benchmark:
-        "results/benchmarks/train/{run}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
@@ -34,8 +32,6 @@ rule sample:
         "results/runs/{run}/samples.safetensors",
     log:
         "results/logs/sample/{run}.log",
-    benchmark:
-        "results/benchmarks/sample/{run}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=4000,
@@ -55,8 +51,6 @@ rule features:
         "results/runs/{run}/features.{extractor}.safetensors",
     log:
         "results/logs/features/{run}.{extractor}.log",
-    benchmark:
-        "results/benchmarks/features/{run}.{extractor}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
@@ -71,14 +65,13 @@ rule features:
 rule score:
     input:
         samples="results/runs/{run}/samples.safetensors",
+        snapshots="results/runs/{run}/snapshots.safetensors",
         features=lambda w: fake_features(w.run),
         real=lambda w: real_inputs(cell(w.run).dataset),
     output:
         "results/runs/{run}/scores.json",
     log:
         "results/logs/score/{run}.log",
-    benchmark:
-        "results/benchmarks/score/{run}.tsv"
     threads: PARAMS.execution.threads
     resources:
         mem_mb=8000,
@@ -87,3 +80,45 @@ rule score:
         fingerprint=lambda w: EXPECTED.scores(cell(w.run)),
     shell:
         "gmgan score {wildcards.run} > {log} 2>&1"
+
+
+rule tradeoff:
+    input:
+        weights="results/runs/{run}/weights.safetensors",
+        about="results/runs/{run}/train.json",
+        data=lambda w: data_files(cell(w.run).dataset),
+        real=lambda w: real_inputs(cell(w.run).dataset),
+        extractors=lambda w: extractor_weights(cell(w.run).dataset),
+    output:
+        "results/runs/{run}/tradeoff.json",
+    log:
+        "results/logs/tradeoff/{run}.log",
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.tradeoff(cell(w.run)),
+    shell:
+        "gmgan tradeoff {wildcards.run} > {log} 2>&1"
+
+
+rule cluster:
+    input:
+        weights="results/runs/{run}/weights.safetensors",
+        about="results/runs/{run}/train.json",
+        data=lambda w: data_files(cell(w.run).dataset),
+    output:
+        "results/runs/{run}/clusters.json",
+    log:
+        "results/logs/cluster/{run}.log",
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=120,
+        gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.clusters(cell(w.run)),
+    shell:
+        "gmgan cluster {wildcards.run} > {log} 2>&1"

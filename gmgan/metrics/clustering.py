@@ -1,0 +1,97 @@
+"""Agreement between classes and clusters, and k-means as the baseline.
+
+Accuracy and purity are kept apart: the best one-to-one matching (ACC, by the Hungarian algorithm)
+is what most papers report, and purity, where every cluster takes its majority class, is never
+smaller; some publish it under the name of accuracy.
+"""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from gmgan.errors import GmganError
+
+BASELINES = {"kmeans": "k-means", "kmeans-pca": "k-means after PCA"}
+
+
+def contingency(classes, clusters, n_classes, n_clusters):
+    """Counts, n_clusters x n_classes, of the samples (N integers each) in a cluster and class."""
+    table = np.zeros((n_clusters, n_classes), np.int64)
+    np.add.at(table, (clusters, classes), 1)
+    return table
+
+
+def majority_classes(table):
+    """For each cluster (row) the class with most samples; -1 for an empty cluster."""
+    return np.where(table.sum(1) > 0, table.argmax(1), -1)
+
+
+def matched_classes(table):
+    """For each cluster (row) its class in the best one-to-one matching; -1 if it has none."""
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    found = np.full(len(table), -1)
+    found[rows] = columns
+    return found
+
+
+def purity(table) -> float:
+    """Share of samples in the majority class of their cluster."""
+    return float(table.max(1).sum() / table.sum())
+
+
+def matched_accuracy(table) -> float:
+    """ACC: share of samples in the class that is matched one-to-one with their cluster.
+
+    With more clusters than classes the clusters left over count as wrong.
+    """
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    return float(table[rows, columns].sum() / table.sum())
+
+
+def clustering_scores(classes, clusters, n_classes, n_clusters):
+    """ACC, purity, NMI (arithmetic mean of entropies) and ARI of N samples."""
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    table = contingency(classes, clusters, n_classes, n_clusters)
+    return {
+        "cluster_acc": matched_accuracy(table),
+        "cluster_purity": purity(table),
+        "cluster_nmi": float(normalized_mutual_info_score(classes, clusters)),
+        "cluster_ari": float(adjusted_rand_score(classes, clusters)),
+    }
+
+
+def kmeans_clusters(train, held_out, n_clusters, seed, starts, pca_dim=None):
+    """Clusters of `held_out` samples (M, integers) by k-means on `train`, optionally after PCA.
+
+    train (array): N x ...; held_out (array): M x ...; flattened, uint8 scaled to [0, 1]. k-means++
+    from `starts` starts, the one with the least inertia. Raises GmganError for fewer training
+    samples than clusters.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import PCA
+
+    if len(train) < n_clusters:
+        raise GmganError(f"k-means into {n_clusters} clusters has only {len(train)} samples")
+    train, held_out = (_flat(samples) for samples in (train, held_out))
+    state = seed % 2**32
+    if pca_dim is not None:
+        pca = PCA(min(pca_dim, *train.shape), random_state=state).fit(train)
+        train, held_out = pca.transform(train), pca.transform(held_out)
+    means = KMeans(n_clusters, n_init=starts, random_state=state).fit(train)
+    return means.predict(held_out)
+
+
+def _flat(samples):
+    flat = samples.reshape(len(samples), -1).astype(np.float32)
+    return flat / 255 if samples.dtype == np.uint8 else flat
+
+
+def nearest_neighbour_clusters(points, components, held_out, neighbours=25):
+    """Clusters of 2-D points: the K-way classifier is a vote of the nearest generated points.
+
+    points (array): N x 2 generated, components (array): N integers, held_out (array): M x 2.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    vote = KNeighborsClassifier(min(neighbours, len(points))).fit(points, components)
+    return vote.predict(held_out)

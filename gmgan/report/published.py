@@ -1,0 +1,103 @@
+"""Published numbers beside ours, with the reason where the two do not compare."""
+
+from importlib import resources
+
+import pandas as pd
+import yaml
+
+from gmgan.metrics.significance import mean_interval
+from gmgan.report.tables import label_of, model_label
+
+COLUMNS = [
+    "data",
+    "method",
+    "K",
+    "metric",
+    "published",
+    "spread",
+    "source",
+    "dataset",
+    "model",
+    "ours",
+    "interval95",
+    "seeds",
+    "comparable",
+    "reason",
+]
+
+
+def load_published() -> dict:
+    """`sources` (name -> text) and `results` of published.yaml."""
+    return yaml.safe_load((resources.files("gmgan.report") / "published.yaml").read_text())
+
+
+def beside(published: dict, table: pd.DataFrame, kinds: dict, titles: dict) -> pd.DataFrame:
+    """One row per published number and own cell that measures the same, or one without ours.
+
+    table: the tidy score table; kinds (dict): the suite's data sets -> kind of their source.
+    """
+    rows = []
+    for result in published["results"]:
+        common = {
+            "data": result["data"],
+            "method": result["method"],
+            "K": result["K"],
+            "metric": result["metric"],
+            "published": result["value"],
+            "spread": result["spread"],
+            "source": published["sources"][result["source"]],
+        }
+        datasets = [
+            name
+            for name, kind in kinds.items()
+            if kind.removesuffix("-unlabelled") == result["data"]
+        ]
+        ours = list(_ours(result, table[table.dataset.isin(datasets)], titles))
+        if not ours:
+            reason = f"no such run in this suite, which has no {result['data']}"
+            if datasets:
+                reason = "no such run in this suite"
+            if not result["models"]:
+                reason = "a method outside this benchmark, for orientation"
+            ours = [{"comparable": False, "reason": reason}]
+        note = result.get("note")
+        for row in ours:
+            row["reason"] = "; ".join(text for text in (row["reason"], note) if text)
+        rows += [{**common, **row} for row in ours]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _ours(result, table, titles):
+    rows = table[(table.metric == result["metric"]) & table.model.isin(result["models"])]
+    if result["K"] is not None:
+        rows = rows[result["K"] == rows.K]
+    if result["n"] is not None and (rows.n_fake == result["n"]).any():
+        rows = rows[rows.n_fake == result["n"]]
+    keys = ["dataset", "model", "K", "extractor", "n_fake"]
+    for (dataset, model, K, extractor, n_fake), group in rows.groupby(keys, sort=False):
+        mean, half = mean_interval(group.value.dropna())
+        reasons = []
+        if extractor != result["extractor"]:
+            reasons.append(f"ours by {extractor}, theirs by {result['extractor']}")
+        if result["n"] is None:
+            reasons.append(f"ours at n = {n_fake:,}, theirs not stated")
+        elif n_fake != result["n"]:
+            reasons.append(f"ours at n = {n_fake:,}, theirs at n = {result['n']:,}")
+        yield {
+            "dataset": dataset,
+            "model": model_label(model, K, titles),
+            "ours": mean,
+            "interval95": half,
+            "seeds": int(group.value.notna().sum()),
+            "comparable": extractor == result["extractor"] and n_fake == (result["n"] or n_fake),
+            "reason": "; ".join(reasons),
+        }
+
+
+def text_of(metric, value, spread):
+    """A published or own number with its spread, in the digits of its metric."""
+    if value is None or pd.isna(value):
+        return ""
+    digits = max(label_of(metric)[2], 2)
+    more = "" if spread is None or pd.isna(spread) else f" ± {spread:.{digits}f}"
+    return f"{value:.{digits}f}{more}"

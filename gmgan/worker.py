@@ -1,0 +1,131 @@
+"""Jobs as forks of one warm process, so that not every job loads torch again.
+
+`python -m gmgan.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries once and
+then runs each job in a fork of itself: a job is as isolated as any process, but starts in
+milliseconds instead of seconds. `gmgan` hands its command line to the worker that GMGAN_WORKER
+names, with its files, folder and environment, and passes signals on; without a worker it runs by
+itself. The Snakefile starts one for local jobs on the CPU. It ends with the process that started
+it.
+"""
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+
+LIBRARIES = (  # none of our own modules: a job reads them as they are when it starts
+    "pydantic",
+    "torch",
+    "sklearn.cluster",
+    "pandas",
+    "scipy.stats",
+    "torch_fidelity",
+    "torchmetrics.functional.image",
+    "matplotlib.pyplot",
+)
+DIED = 70
+
+
+def submit(path, arguments):
+    """The exit status of a command line run by the worker at `path`; None if there is none."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+    except OSError:
+        return None
+    request = json.dumps([arguments, os.getcwd(), dict(os.environ)]).encode()
+    socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: connection.send(bytes([number])))
+    connection.sendall(request)
+    status = connection.recv(1)
+    if not status:
+        print("gmgan: error: the job's process died (killed or out of memory?)", file=sys.stderr)
+        return DIED
+    return status[0]
+
+
+def serve(path):
+    """Accept jobs until the parent process ends, loading `LIBRARIES` while none waits."""
+    parent = os.getppid()
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    waiting = list(LIBRARIES)
+    try:
+        while os.getppid() == parent:
+            if select.select([listener], [], [], 0 if waiting else 1)[0]:
+                connection, _ = listener.accept()
+                if os.fork() == 0:
+                    listener.close()
+                    _run_job(connection)
+                connection.close()
+            elif waiting:
+                _load(waiting.pop(0))
+    finally:
+        os.unlink(path)
+        os.rmdir(os.path.dirname(path))
+
+
+def _load(library):
+    if library == "torch_fidelity":
+        from gmgan.torch_runtime import allow_torchvision_without_ops
+
+        allow_torchvision_without_ops()
+    importlib.import_module(library)
+
+
+def _run_job(connection):
+    """In the fork: become the client's process, run its command, report the status, end."""
+    status = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        arguments = _become_client(connection)
+        threading.Thread(target=_obey, args=(connection,), daemon=True).start()
+        from gmgan.cli import main
+
+        status = main(arguments)
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            connection.sendall(bytes([(status or 0) & 255]))
+        finally:
+            os._exit(status or 0)
+
+
+def _become_client(connection):
+    """Take over the files, folder and environment of the client; returns its arguments."""
+    head, files, _, _ = socket.recv_fds(connection, 8, 3)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    length, body = int.from_bytes(head, "big"), b""
+    while len(body) < length:
+        body += connection.recv(length - len(body))
+    arguments, folder, environment = json.loads(body)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    return arguments
+
+
+def _obey(connection):
+    """Raise the signals that the client gets; end with the client if it is gone."""
+    while number := connection.recv(1):
+        os.kill(os.getpid(), number[0])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
