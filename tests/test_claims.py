@@ -5,8 +5,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gmgan.metrics.significance import holm, paired_test
-from gmgan.report.claims import COLUMNS, evaluate, load_claims, summarise
+from gmgan.metrics.significance import holm, paired_test, welch_test
+from gmgan.report.claims import (
+    COLUMNS,
+    COMPARISONS,
+    Evidence,
+    evaluate,
+    load_claims,
+    shared_components,
+    summarise,
+)
 
 
 @pytest.fixture
@@ -40,13 +48,24 @@ def test_holm_by_hand():
     assert holm([]) == []
 
 
-CLAIM = {
-    "id": 1,
-    "title": "t",
-    "source": "s",
-    "data": "all",
-    "metrics": [{"metric": "fid", "better": "lower"}],
-}
+def test_welch_test_is_scipys(rng):
+    for n, m in ((2, 3), (5, 4)):
+        a, b = rng.standard_normal(n) + 1, 2 * rng.standard_normal(m)
+        found, exact = welch_test(a, b), stats.ttest_ind(a, b, equal_var=False)
+        assert found.p == pytest.approx(exact.pvalue)
+        interval = exact.confidence_interval(0.95)
+        assert found.effect + found.half == pytest.approx(interval.high)
+        assert found.seeds == min(n, m)
+    assert welch_test([1.0], [2.0, 3.0]).p is None
+    assert welch_test([1.0, 1.0], [2.0, 2.0]).p == 0
+
+
+def claim(**test):
+    base = {"compare": "baseline", "data": "all", "metric": "fid", "better": "lower"}
+    return {"id": 1, "title": "t", "source": "s", "tests": [{**base, **test}]}
+
+
+CLAIM = claim()
 
 
 def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), **change):
@@ -78,7 +97,8 @@ def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), **change):
 
 
 def verdicts(table, claims=(CLAIM,)):
-    found = evaluate(list(claims), table, {"gm": "gan"}, points=set())
+    sweep = table.assign(sigma_scale=1.0)
+    found = evaluate(list(claims), Evidence(table, sweep, {"gm": "gan"}, points={"toy"}))
     assert list(found.columns) == COLUMNS
     return found
 
@@ -120,7 +140,95 @@ def test_one_seed_and_missing_pairs(rng):
     assert alone.verdict == "not tested"
     failed = table.assign(value=np.where(table.model == "gm", np.nan, table.value))
     assert verdicts(failed).verdict.iloc[0] == "not tested"
-    assert "no such pair" in verdicts(table[table.model == "gan"]).reason.iloc[0]
+    assert "no runs that could test it" in verdicts(table[table.model == "gan"]).reason.iloc[0]
+
+
+def test_the_kind_of_data_and_the_models_are_kept_apart(rng):
+    table = scores(rng, -8, datasets=("toy", "digits"))
+    assert verdicts(table, [claim(data="points")]).dataset.tolist() == ["toy"]
+    assert verdicts(table, [claim(data="images")]).dataset.tolist() == ["digits"]
+    assert set(verdicts(table).dataset) == {"toy", "digits"}
+    assert verdicts(table, [claim(models=["other"])]).verdict.tolist() == ["not tested"]
+
+
+def test_two_sample_counts_are_two_comparisons(rng):
+    table = scores(rng, -8)
+    found = verdicts(pd.concat([table, table.assign(n_fake=50, value=table.value + 3)]))
+    assert found.comparison.tolist() == [
+        "gm.K10 against gan, n = 100",
+        "gm.K10 against gan, n = 50",
+    ]
+    assert found.effect.iloc[0] == pytest.approx(found.effect.iloc[1])
+
+
+def test_against_a_number_and_against_a_named_model(rng):
+    table = scores(rng, -8)
+    one = [claim(compare="value", against=60, models=["gm"])]
+    row = verdicts(table, one).iloc[0]
+    exact = stats.ttest_1samp(table[table.model == "gm"].value, 60)
+    assert row.p == pytest.approx(exact.pvalue)
+    assert row.verdict == "supported"
+    named = verdicts(table, [claim(compare="model", against="gan")]).iloc[0]
+    assert named.p == pytest.approx(verdicts(table).p.iloc[0])
+    absent = verdicts(table, [claim(compare="model", against="kmeans")])
+    assert absent.verdict.tolist() == ["not tested"]
+
+
+def swept(rng, slope, seeds=4):
+    rows = []
+    for seed in range(seeds):
+        table = scores(rng, 0, seeds=1, noise=0).assign(seed=seed)
+        for scale in (0.25, 1.0, 4.0):
+            value = 50 + slope * np.log(scale) + 0.1 * rng.standard_normal(2)
+            rows.append(table.assign(sigma_scale=scale, value=value - (table.model == "gm")))
+    return pd.concat(rows, ignore_index=True)
+
+
+def test_scales_and_means_over_the_sweep(rng):
+    sweep = swept(rng, slope=-2)
+    table = sweep[sweep.sigma_scale == 1]
+    evidence = Evidence(table, sweep, {"gm": "gan"}, set())
+    found = evaluate([claim(compare="scales")], evidence)
+    assert found.comparison.tolist() == [
+        "gan.K1, s = 4 against s = 0.25",
+        "gm.K10, s = 4 against s = 0.25",
+    ]
+    assert found.verdict.tolist() == ["supported"] * 2
+    assert found.effect.tolist() == pytest.approx([-2 * np.log(16)] * 2, abs=0.3)
+    mean = evaluate([claim(compare="sweep")], evidence).iloc[0]
+    assert mean.effect == pytest.approx(-1, abs=0.2)
+    assert mean.comparison == "gm.K10 against gan, mean over the sweep"
+    assert mean.verdict == "supported"
+
+
+def over_K(rng, growth, seeds=6):
+    tables = []
+    for dataset, power in growth.items():
+        for K in (5, 20):
+            value = 40 * K**power * np.exp(0.05 * rng.standard_normal(seeds))
+            table = scores(rng, 0, seeds, datasets=(dataset,))
+            tables.append(table[table.model == "gm"].assign(K=K, value=value))
+    return pd.concat(tables, ignore_index=True)
+
+
+def test_the_effect_of_K_is_compared_between_data_sets(rng):
+    one = [claim(compare="data-sets", better="other")]
+    differing = verdicts(over_K(rng, {"a": 0.5, "b": -0.2}), one)
+    assert differing.verdict.tolist() == ["supported"]
+    assert differing.effect.iloc[0] == pytest.approx(0.7 * np.log(4), abs=0.15)
+    same = verdicts(over_K(rng, {"a": 0.5, "b": 0.5}), one)
+    assert same.verdict.tolist() == ["undecided"]
+    assert verdicts(over_K(rng, {"a": 0.5}), one).verdict.tolist() == ["not tested"]
+
+
+def test_values_of_K_that_only_some_models_have_take_no_part(rng):
+    table = scores(rng, -8)
+    more = table[table.model == "gm"].assign(K=20)
+    other = table[table.model == "gm"].assign(model="gm2")
+    both = pd.concat([table, more, other], ignore_index=True)
+    assert shared_components(both) == {"digits": {10}}
+    assert verdicts(both).comparison.tolist() == ["gm.K10 against gan"]
+    assert len(verdicts(pd.concat([table, more]))) == 2  # all models have both values
 
 
 def test_summaries():
@@ -132,14 +240,19 @@ def test_summaries():
 
 
 def test_the_shipped_claims_are_complete(params):
+    from gmgan.report.tables import METRICS
+
     claims = load_claims()
     assert [claim["id"] for claim in claims] == list(range(1, 9))
     for claim in claims:
         assert claim["title"] and claim["source"]
-        assert ("metrics" in claim) != ("untested" in claim)
-        for metric in claim.get("metrics", []):
-            assert metric["better"] in ("higher", "lower")
-        assert set(claim.get("models", [])) <= set(params.models)
+        assert claim["tests"]
+        for test in claim["tests"]:
+            assert test["compare"] in COMPARISONS
+            assert test["better"] in ("higher", "lower", "other")
+            assert test["data"] in ("images", "points", "all")
+            assert test["metric"] in METRICS
+            assert set(test.get("models", [])) <= set(params.models)
 
 
 @pytest.mark.xdist_group("pipeline")

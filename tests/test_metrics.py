@@ -8,7 +8,7 @@ from scipy import stats
 from gmgan.errors import GmganError
 from gmgan.metrics import fidelity
 from gmgan.metrics.frechet import frechet_distance, moments
-from gmgan.metrics.modes import mode_scores
+from gmgan.metrics.modes import first_reach, mean_over_time, mode_scores
 from gmgan.metrics.reference import choose_reference
 from gmgan.metrics.significance import mean_interval
 
@@ -162,3 +162,23 @@ def test_interval_covers_the_mean_95_times_in_100(rng):
         mean, half = mean_interval(rng.standard_normal(4))
         covered += abs(mean) <= half
     assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_time_to_a_level_and_mean_over_time():
+    times = np.array([0.0, 10.0, 20.0, 40.0])
+    assert first_reach(times, [1, 7, 8, 6], 7.6) == 20.0
+    assert first_reach(times, [1, 2, 3, 4], 7.6) is None
+    assert mean_over_time(times, [2, 2, 2, 2]) == 2
+    assert mean_over_time([0, 10, 40], [0, 1, 1]) == pytest.approx((5 + 30) / 40)
+
+
+def test_fid_of_fewer_samples_than_dimensions_only_where_allowed():
+    rng = np.random.default_rng(0)
+    few, many = rng.standard_normal((8, 16)), rng.standard_normal((400, 16))
+    with pytest.raises(GmganError, match="needs more than 16 samples, got 8"):
+        fidelity.fid(few, many)
+    (mean_1, cov_1), (mean_2, cov_2) = moments(few, singular=True), moments(many)
+    values = scipy.linalg.eigvals(cov_1 @ cov_2).real  # root of a product by its eigenvalues
+    cross = np.sqrt(np.clip(values, 0, None)).sum()
+    exact = np.sum((mean_1 - mean_2) ** 2) + np.trace(cov_1 + cov_2) - 2 * cross
+    assert fidelity.fid(few, many, singular=True)["fid"] == pytest.approx(exact, rel=1e-6)

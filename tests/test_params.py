@@ -78,6 +78,25 @@ def line_of(path, text):
             "unknown model 'gann'",
         ),
         ("  toy-grid25:", "  Toy_grid25:", "datasets.Toy_grid25", "lower-case"),
+        (
+            "          - 0.5\n          - 1.0\n",
+            "          - 0.5\n",
+            "datasets.digits.evaluation.sweep",
+            "contain 1.0",
+        ),
+        ("        n: 700", "        n: 701", "datasets.digits.evaluation", "sweep.n is 701"),
+        (
+            "classifier: classifier-digits",
+            "classifier: inception",
+            "datasets.digits.evaluation.clustering.classifier",
+            "kind classifier",
+        ),
+        (
+            "        - 1000\n",
+            "        - 10000\n",
+            "datasets.mnist-finetune.evaluation",
+            "fid_also_at must be below n_fake 10000",
+        ),
     ],
 )
 def test_mistakes_name_file_line_key_and_value(tmp_path, old, new, key, message):

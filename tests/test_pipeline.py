@@ -23,6 +23,7 @@ RUNS = {
     "digits-ci.acgan.K1.s0",
     "digits-ci.gmgan-supervised.K10.s0",
 }
+STAGES = {"train", "sample", "features", "score", "tradeoff", "cluster", "collect", "report"}
 
 
 def test_scores_are_tidy_and_complete(finished):
@@ -41,12 +42,14 @@ def test_scores_are_tidy_and_complete(finished):
         "split",
         "status",
     } <= set(table.columns)
-    assert set(table.run) == RUNS | {"toy-ring-ci.real", "digits-ci.real"}
+    others = {"toy-ring-ci.real", "digits-ci.real", "toy-ring-ci.kmeans.K8.s0"}
+    assert set(table.run) == RUNS | others
     assert (table.status == "ok").all()
     assert not table.duplicated(["run", "metric", "extractor"]).any()
     digits = table[table.dataset == "digits-ci"]
     pair = {"quality", "diversity", "quality_diversity"}
-    assert set(digits.metric) == pair | {
+    mixture = {"component_purity", "component_acc"}
+    assert set(digits.metric) == pair | mixture | {
         "inception_score",
         "fid",
         "kid",
@@ -61,7 +64,11 @@ def test_scores_are_tidy_and_complete(finished):
     assert set(digits.n_fake) == set(digits.n_real) == {300}
     assert digits.extractor_hash.nunique() == 1
     toy = table[table.dataset == "toy-ring-ci"]
-    assert set(toy.metric) == pair | {"modes_captured", "high_quality_share", "frechet_distance"}
+    points = {"modes_captured", "high_quality_share", "frechet_distance"}
+    training = {"kimg_to_95_modes", "high_quality_over_training"}
+    clusters = {"cluster_acc", "cluster_purity", "cluster_nmi", "cluster_ari"}
+    assert set(toy.metric) == pair | mixture | points | training | clusters
+    assert set(table[table.model == "kmeans"].metric) == clusters
     floor = table[table.model == "real"].set_index(["dataset", "metric"]).value
     for row in table[table.metric.isin(["fid", "frechet_distance"])].itertuples():
         assert row.value >= floor[row.dataset, row.metric]
@@ -78,6 +85,8 @@ def test_artifacts_of_a_run(finished):
     assert {p.name for p in folder.iterdir()} == {
         "weights.safetensors",
         "history.csv",
+        "snapshots.safetensors",
+        "tradeoff.json",
         "grid.png",
         "train.json",
         "samples.safetensors",
@@ -88,6 +97,10 @@ def test_artifacts_of_a_run(finished):
     assert arrays["samples"].dtype == np.uint8
     assert arrays["samples"].shape == (300, 8, 8, 1)
     assert np.array_equal(arrays["class"], arrays["component"] % 10)
+    snapshots, _ = read_arrays(folder / "snapshots.safetensors")
+    assert snapshots["samples"].shape == (11, 100, 8, 8, 1)
+    assert snapshots["kimg"][0] == 0
+    assert (np.diff(snapshots["kimg"]) > 0).all()
     history = pd.read_csv(folder / "history.csv")
     assert history.kimg.iloc[-1] >= 12
     assert history[["loss_d", "loss_g"]].notna().all().all()
@@ -109,7 +122,47 @@ def test_report_is_one_file_that_names_everything(finished):
     table = pd.read_csv(finished.folder / "results" / "scores.csv")
     value = table[(table.run == "digits-ci.acgan.K1.s0") & (table.metric == "fid")].value.item()
     assert f"{value:.2f}" in page
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count('<img src="data:image/png;base64,') == 2
+    results = finished.folder / "results"
+    figures = {path.stem for path in (results / "figures").iterdir()}
+    toy = {"samples", "convergence", "sweep", "components", "clusters", "training"}
+    images = {"sweep", "components", "training"}
+    assert figures == {f"toy-ring-ci.{name}" for name in toy} | {
+        f"digits-ci.{name}" for name in images
+    }
+    for name in figures - {"toy-ring-ci.samples"}:
+        assert len(pd.read_csv(results / "tables" / f"{name}.csv"))
+    assert (results / "tables" / "claims.csv").exists()
+    assert len(pd.read_csv(results / "tables" / "published.csv"))
+
+
+def test_groups_of_samples_follow_from_samples_and_logits(finished):
+    folder = finished.folder / "results" / "runs" / "digits-ci.gmgan-supervised.K10.s0"
+    samples, _ = read_arrays(folder / "samples.safetensors")
+    features, _ = read_arrays(folder / "features.classifier-digits.safetensors")
+    scored = json.loads((folder / "scores.json").read_text())
+    table = np.zeros((10, 10), int)
+    for component, logits in zip(samples["component"], features["logits"], strict=True):
+        table[component, logits.argmax()] += 1
+    assert scored["groups"]["classifier-digits"] == table.tolist()
+    rows = {row["metric"]: row["value"] for row in scored["scores"]}
+    assert rows["component_purity"] == pytest.approx(table.max(1).sum() / 300)
+    assert rows["class_accuracy"] == pytest.approx(np.trace(table) / 300)
+
+
+def test_convergence_follows_from_the_snapshots(finished):
+    from gmgan.metrics.modes import mode_scores
+    from gmgan.params import load
+
+    folder = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"
+    snapshots, _ = read_arrays(folder / "snapshots.safetensors")
+    source = load(finished.folder / "params.yaml").datasets["toy-ring-ci"].source
+    scored = json.loads((folder / "scores.json").read_text())
+    assert len(scored["convergence"]) == len(snapshots["kimg"]) == 41
+    for i in (0, 20, 40):
+        exact = mode_scores(snapshots["samples"][i], np.array(source.centres()), source.std)
+        point = scored["convergence"][i]
+        assert point == {"kimg": snapshots["kimg"][i], **exact}
 
 
 def test_second_run_does_nothing(finished):
@@ -125,8 +178,10 @@ def test_more_seeds_add_only_the_missing_runs(finished, tmp_path):
     (project.folder / "params.yaml").write_text(text.replace(block, longer))
     plan = project.plan(*CI)
     added = {run.replace(".s0", ".s1") for run in RUNS}
-    assert set(plan["train"]) == set(plan["sample"]) == set(plan["score"]) == added
-    assert set(plan) == {"train", "sample", "features", "score", "collect", "report"}
+    for rule in ("train", "sample", "score", "tradeoff"):
+        assert set(plan[rule]) == added
+    assert plan["cluster"] == ["toy-ring-ci.gmgan-dynamic.K8.s1"]
+    assert set(plan) == STAGES
 
 
 def test_learning_rate_retrains_exactly_its_runs(finished, tmp_path):
@@ -135,7 +190,20 @@ def test_learning_rate_retrains_exactly_its_runs(finished, tmp_path):
     plan = project.plan(*CI)
     toy = {run for run in RUNS if run.startswith("toy")}
     assert set(plan["train"]) == set(plan["sample"]) == set(plan["score"]) == toy
-    assert set(plan) == {"train", "sample", "score", "collect", "report"}
+    assert set(plan) == STAGES - {"features"}
+
+
+def test_analyses_run_again_without_training(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    project.edit("params.yaml", "sweep:\n        n: 1000", "sweep:\n        n: 900")
+    plan = project.plan(*CI)
+    assert set(plan) == {"tradeoff", "collect", "report"}
+    assert {run.split(".")[0] for run in plan["tradeoff"]} == {"toy-ring-ci"}
+    project.edit("params.yaml", "sweep:\n        n: 900", "sweep:\n        n: 1000")
+    project.edit("params.yaml", "n_generated: 1000", "n_generated: 900")
+    plan = project.plan(*CI)
+    assert plan["cluster"] == ["toy-ring-ci.gmgan-dynamic.K8.s0"]
+    assert set(plan) == {"cluster", "collect", "report"}
 
 
 def test_code_edits_rerun_what_they_touch(finished, tmp_path):
@@ -149,7 +217,7 @@ def test_code_edits_rerun_what_they_touch(finished, tmp_path):
     project.edit("gmgan/models/objectives/supervised.py", "k % n_classes", "(k + 1) % n_classes")
     plan = project.plan(*CI)
     assert plan["train"] == ["digits-ci.gmgan-supervised.K10.s0"]
-    assert set(plan) == {"train", "sample", "features", "score", "collect", "report"}
+    assert set(plan) == STAGES - {"cluster"}
     project.edit("gmgan/models/trainer.py", "self.iteration += 1", "self.iteration += 2")
     assert set(project.plan(*CI)["train"]) == RUNS
 
@@ -187,7 +255,8 @@ def test_sigkill_in_the_middle_and_again_gives_the_same_weights(finished, tmp_pa
     project = finished.copy(tmp_path / "p")
     project.edit("params.yaml", "checkpoint_seconds: 60", "checkpoint_seconds: 0")
     weights = project.folder / "results" / "runs" / run / "weights.safetensors"
-    undisturbed = weights.read_bytes()
+    snapshots = weights.with_name("snapshots.safetensors")
+    undisturbed = weights.read_bytes(), snapshots.read_bytes()
     shutil.rmtree(weights.parent)
     environment = {**os.environ, "PYTHONPATH": str(project.folder)}
     training = subprocess.Popen(
@@ -209,7 +278,7 @@ def test_sigkill_in_the_middle_and_again_gives_the_same_weights(finished, tmp_pa
     assert 0 < about["history"][-1]["kimg"] < 12
 
     project.snakemake(*CI)
-    assert weights.read_bytes() == undisturbed
+    assert (weights.read_bytes(), snapshots.read_bytes()) == undisturbed
     assert not list(checkpoints.glob(f"{run}.*.safetensors"))
     history = pd.read_csv(weights.parent / "history.csv")
     assert history.iteration.is_monotonic_increasing

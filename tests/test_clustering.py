@@ -1,0 +1,112 @@
+"""Agreement of clusters and classes, k-means, and the clustering stage."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy.stats import entropy
+
+from gmgan.artifacts import read_json
+from gmgan.errors import GmganError
+from gmgan.metrics import clustering
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def brute_force_acc(classes, clusters, n_classes, n_clusters):
+    """Try every one-to-one matching of the smaller side into the larger one."""
+    size = max(n_classes, n_clusters)
+    return max(np.mean(np.array(order)[clusters] == classes) for order in permutations(range(size)))
+
+
+@pytest.mark.parametrize(("n_classes", "n_clusters"), [(4, 4), (3, 5), (5, 3)])
+def test_acc_is_the_best_matching(rng, n_classes, n_clusters):
+    for _ in range(20):
+        classes = rng.integers(n_classes, size=40)
+        clusters = rng.integers(n_clusters, size=40)
+        table = clustering.contingency(classes, clusters, n_classes, n_clusters)
+        found = clustering.matched_accuracy(table)
+        assert found == pytest.approx(brute_force_acc(classes, clusters, n_classes, n_clusters))
+        matched = clustering.matched_classes(table)
+        assert np.mean(matched[clusters] == classes) == pytest.approx(found)
+        kept = matched[matched >= 0]
+        assert len(set(kept)) == len(kept) == min(n_classes, n_clusters)
+
+
+def test_purity_takes_the_majority_and_is_never_below_acc(rng):
+    table = clustering.contingency(np.array([0, 0, 1, 1, 1, 2]), np.array([0, 0, 0, 1, 1, 1]), 3, 3)
+    assert table.tolist() == [[2, 1, 0], [0, 2, 1], [0, 0, 0]]
+    assert clustering.purity(table) == pytest.approx(4 / 6)
+    assert clustering.majority_classes(table).tolist() == [0, 1, -1]
+    for _ in range(20):
+        random = rng.integers(0, 9, (4, 6))
+        assert clustering.purity(random) >= clustering.matched_accuracy(random)
+
+
+def test_nmi_is_mutual_information_over_the_mean_entropy(rng):
+    classes = rng.integers(4, size=300)
+    clusters = np.where(rng.random(300) < 0.6, classes, rng.integers(4, size=300))
+    joint = clustering.contingency(classes, clusters, 4, 4) / 300
+    p, q = joint.sum(1), joint.sum(0)
+    information = entropy(p) + entropy(q) - entropy(joint.ravel())
+    found = clustering.clustering_scores(classes, clusters, 4, 4)
+    assert found["cluster_nmi"] == pytest.approx(2 * information / (entropy(p) + entropy(q)))
+    perfect = clustering.clustering_scores(classes, (classes + 1) % 4, 4, 4)
+    assert set(perfect.values()) == {1.0}
+
+
+def test_baselines_find_separated_blobs(rng):
+    centres = np.array([[0, 0], [5, 0], [0, 5]])
+    labels = rng.integers(3, size=300)
+    points = (centres[labels] + 0.1 * rng.standard_normal((300, 2))).astype(np.float32)
+    clusters = clustering.kmeans_clusters(points[:200], points[200:], 3, seed=1, starts=5)
+    assert clustering.clustering_scores(labels[200:], clusters, 3, 3)["cluster_acc"] == 1
+    images = np.zeros((300, 4, 4, 1), np.uint8)
+    images[np.arange(300), labels, 0, 0] = rng.integers(100, 255, 300)
+    clusters = clustering.kmeans_clusters(images, images, 3, seed=1, starts=5, pca_dim=2)
+    assert clustering.clustering_scores(labels, clusters, 3, 3)["cluster_acc"] == 1
+    clusters = clustering.nearest_neighbour_clusters(points[:200], labels[:200], points[200:])
+    assert np.array_equal(clusters, labels[200:])
+    with pytest.raises(GmganError, match="only 2 samples"):
+        clustering.kmeans_clusters(points[:2], points, 3, seed=1, starts=1)
+
+
+@pytest.mark.xdist_group("pipeline")
+def test_the_stage_writes_scores_that_follow_from_its_table(finished):
+    run = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"
+    about = read_json(run / "clusters.json")
+    table = np.array(about["table"])
+    assert table.shape == (8, 8)
+    assert table.sum() == 20000
+    rows = {row["metric"]: row["value"] for row in about["scores"]}
+    assert rows["cluster_acc"] == pytest.approx(clustering.matched_accuracy(table))
+    assert rows["cluster_purity"] == pytest.approx(clustering.purity(table))
+    assert about["matched_class"] == clustering.matched_classes(table).tolist()
+    assert set(about["baselines"]) == {"kmeans"}  # PCA of two dimensions would be no change
+    baseline = {row["metric"]: row["value"] for row in about["baselines"]["kmeans"]}
+    assert baseline["cluster_acc"] == pytest.approx(1, abs=0.01)  # eight separated modes
+
+
+@pytest.mark.xdist_group("pipeline")
+def test_images_are_clustered_by_a_classifier_of_generated_ones(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    run = "digits-ci.gmgan-static.K10.s0"
+    project.snakemake(f"results/runs/{run}/clusters.json")
+    about = read_json(project.folder / "results" / "runs" / run / "clusters.json")
+    assert np.array(about["table"]).shape == (10, 10)
+    assert np.array(about["table"]).sum() == 360
+    assert set(about["baselines"]) == {"kmeans", "kmeans-pca"}
+    for rows in about["baselines"].values():  # k-means on 8 x 8 digits is known to do well
+        assert {row["metric"]: row["value"] for row in rows}["cluster_acc"] > 0.6
+
+
+@pytest.mark.xdist_group("pipeline")
+def test_only_unsupervised_mixtures_are_clustered(finished):
+    for run in ("toy-ring-ci.gan.K1.s0", "digits-ci.gmgan-supervised.K10.s0"):
+        done = finished.gmgan("cluster", run, check=False)
+        assert done.returncode == 2
+        assert "no components to cluster by" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,77 @@
+"""Published numbers beside ours: shown together only where the protocol allows."""
+
+import pandas as pd
+import pytest
+
+from gmgan.report import published
+from gmgan.report.tables import METRICS
+
+KINDS = {"cifar10": "cifar10", "digits": "digits"}
+TITLES = {"gan": "GAN", "gmgan-static": "GM-GAN, static"}
+
+
+def table(extractor="inception", n_fake=50000, **change):
+    rows = [
+        {"dataset": "cifar10", "model": "gan", "K": 1, "seed": seed, "value": 5.0 + seed}
+        for seed in (0, 1, 2)
+    ]
+    common = {"metric": "inception_score", "n_fake": n_fake, "extractor": extractor, **change}
+    return pd.DataFrame([{**row, **common} for row in rows])
+
+
+def row_of(found, method="GAN", data="cifar10"):
+    rows = found[(found.method == method) & (found.data == data)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_the_shipped_numbers_are_complete(params):
+    content = published.load_published()
+    assert len(content["results"]) >= 20
+    for result in content["results"]:
+        assert result["source"] in content["sources"]
+        assert result["metric"] in METRICS
+        assert set(result["models"]) <= set(params.models)
+        assert result["value"] > 0
+    scores = {
+        (r["data"], r["method"], r["K"]): r["value"]
+        for r in content["results"]
+        if r["metric"] == "inception_score"
+    }
+    assert len(scores) == 16
+    assert scores["cifar10", "GAN", 1] == 5.71
+    assert scores["stl10", "GM-GAN, supervised", 10] == 8.32
+
+
+def test_ours_stands_beside_with_the_same_extractor():
+    found = published.beside(published.load_published(), table(), KINDS, TITLES)
+    row = row_of(found)
+    assert (row.ours, row.seeds, row.comparable) == (pytest.approx(6.0), 3, True)
+    assert "theirs not stated" in row.reason
+
+
+def test_another_extractor_or_count_is_not_comparable():
+    content = published.load_published()
+    row = row_of(published.beside(content, table("classifier"), KINDS, TITLES))
+    assert not row.comparable
+    assert "ours by classifier, theirs by inception" in row.reason
+    content["results"][0]["n"] = 10000
+    row = row_of(published.beside(content, table(), KINDS, TITLES))
+    assert not row.comparable
+    assert "ours at n = 50,000, theirs at n = 10,000" in row.reason
+
+
+def test_what_this_suite_lacks_says_so():
+    found = published.beside(published.load_published(), table(), KINDS, TITLES)
+    assert "has no stl10" in row_of(found, data="stl10").reason
+    missing = found[(found.data == "cifar10") & (found.method == "AC-GAN")].iloc[0]
+    assert missing.reason == "no such run in this suite"
+    assert missing.ours != missing.ours  # NaN
+    dec = found[found.method == "DEC"].iloc[0]
+    assert "outside this benchmark" in dec.reason
+
+
+def test_texts():
+    assert published.text_of("inception_score", 5.714, 0.06) == "5.71 ± 0.06"
+    assert published.text_of("cluster_acc", 0.53, None) == "0.530"
+    assert published.text_of("fid", None, None) == ""

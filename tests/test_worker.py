@@ -1,0 +1,106 @@
+"""Jobs through a warm process behave as jobs in processes of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux only")
+
+
+@pytest.fixture
+def worker(project):
+    """(project, environment that names a running worker)."""
+    folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gmgan.worker", str(folder / "worker")],
+        env={**os.environ, "PYTHONPATH": str(project.folder), "OMP_NUM_THREADS": "1"},
+    )
+    until = time.monotonic() + 30
+    while not (folder / "worker").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    yield project, {"GMGAN_WORKER": str(folder / "worker")}
+    process.terminate()
+    process.wait()
+    (folder / "worker").unlink(missing_ok=True)
+    if folder.exists():
+        folder.rmdir()
+
+
+def test_output_status_and_errors_are_the_jobs_own(worker):
+    project, environment = worker
+    plain = project.gmgan("list", "--suite", "ci")
+    warm = project.gmgan("list", "--suite", "ci", **environment)
+    assert warm.stdout == plain.stdout
+    wrong = project.gmgan("train", "nonsense", check=False, **environment)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'nonsense' is no run" in wrong.stderr
+    usage = project.gmgan("no-such-stage", check=False, **environment)
+    assert usage.returncode == 2
+    assert "invalid choice" in usage.stderr
+
+
+def test_results_are_bit_equal_to_those_of_a_plain_process(worker):
+    project, environment = worker
+    run = "toy-ring-ci.gmgan-dynamic.K8.s0"
+    found = []
+    for more in ({}, environment):
+        project.gmgan("prepare", "toy-ring-ci", **more)
+        project.gmgan("train", run, **more)
+        folder = project.folder / "results" / "runs" / run
+        names = ("weights.safetensors", "snapshots.safetensors")
+        found.append([(folder / name).read_bytes() for name in names])
+    assert found[0] == found[1]
+
+
+def test_a_missing_worker_is_no_error(project):
+    done = project.gmgan("list", "--suite", "ci", GMGAN_WORKER="/nonexistent/worker")
+    assert "toy-ring-ci.gan.K1.s0" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_job_ends_with_its_client(worker, number):
+    project, environment = worker
+    project.gmgan("prepare", "toy-ring")
+    run = "toy-ring.gan.K1.s0"
+    client = subprocess.Popen(
+        [sys.executable, "-m", "gmgan", "train", run],
+        cwd=project.folder,
+        env={**os.environ, "PYTHONPATH": str(project.folder), **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(4)  # a training takes longer
+    assert client.poll() is None
+    client.send_signal(number)
+    output = client.stderr.read()  # ends when no process holds the pipe any more
+    assert client.wait(30) in (143, -signal.SIGKILL)
+    assert "Traceback" not in output
+    assert not (project.folder / "results" / "runs" / run / "weights.safetensors").exists()
+    leftovers = [name for name in project.files() if "/." in name or name.startswith(".")]
+    assert not leftovers
+
+
+def test_a_worker_ends_with_its_parent(project):
+    """The parent starts a worker and dies; the worker and its folder are gone soon after."""
+    folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
+    code = (
+        "import subprocess, sys, time, os\n"
+        f"subprocess.Popen([sys.executable, '-m', 'gmgan.worker', '{folder}/worker'])\n"
+        f"while not os.path.exists('{folder}/worker'): time.sleep(0.02)\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(project.folder)},
+    )
+    until = time.monotonic() + 60
+    while folder.exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not folder.exists()
