@@ -14,7 +14,9 @@ import os
 import select
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 
@@ -29,6 +31,21 @@ LIBRARIES = (  # none of our own modules: a job reads them as they are when it s
     "matplotlib.pyplot",
 )
 DIED = 70
+
+
+def start(threads):
+    """Start a worker for the jobs of this process: its address goes into the environment."""
+    path = os.path.join(tempfile.mkdtemp(prefix="gmgan-"), "worker")
+    limits = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    subprocess.Popen(
+        [sys.executable, "-m", "gmgan.worker", path],
+        env={**os.environ, **limits, "PYTHONPATH": package},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.environ["GMGAN_WORKER"] = path
 
 
 def submit(path, arguments):

@@ -155,9 +155,9 @@ def test_named_suites_and_models_are_shipped(params):
         assert grid.suite_runs(params, suite)
 
 
-def test_quick_has_five_models_on_two_sets_with_three_seeds(params):
+def test_quick_has_five_models_on_two_sets_with_three_seeds_and_three_values_of_K(params):
     runs = grid.suite_runs(params, "quick")
-    assert len(runs) == len(set(runs)) == 5 * 2 * 3
+    assert len(runs) == len(set(runs)) == (5 + 2) * 2 * 3
     assert all(run.K == 1 for run in runs if run.model in ("gan", "acgan"))
 
 

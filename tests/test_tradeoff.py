@@ -42,9 +42,8 @@ def test_the_scale_of_training_is_the_ordinary_sampler(finished):
     table, sweep = (pd.read_csv(results / name) for name in ("scores.csv", "tradeoff.csv"))
     sweep = sweep[sweep.sigma_scale == 1]
     for run in sweep.run.unique():
-        for metric in ("quality", "diversity"):
-            ours, theirs = (
-                frame[(frame.run == run) & (frame.metric == metric)].value.item()
-                for frame in (table, sweep)
-            )
-            assert ours == pytest.approx(theirs, abs=0.06), (run, metric)
+        ours, theirs = (
+            frame[(frame.run == run) & (frame.metric == "quality")].value.item()
+            for frame in (table, sweep)
+        )
+        assert ours == pytest.approx(theirs, abs=0.05), run

@@ -39,24 +39,10 @@ shell.prefix(
 
 def start_worker():
     """Local jobs on the CPU start as forks of one process that has loaded the libraries."""
-    import subprocess
-    import tempfile
+    from gmgan import worker
 
-    if not workflow.local_exec or gpus() or sys.platform != "linux":
-        return
-    path = os.path.join(tempfile.mkdtemp(prefix="gmgan-"), "worker")
-    one_thread = {
-        f"{library}_NUM_THREADS": str(PARAMS.execution.threads)
-        for library in ("OMP", "MKL", "OPENBLAS")
-    }
-    subprocess.Popen(
-        [sys.executable, "-m", "gmgan.worker", path],
-        env={**os.environ, **one_thread, "PYTHONPATH": str(workflow.basedir)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    os.environ["GMGAN_WORKER"] = path
+    if workflow.local_exec and not gpus() and sys.platform == "linux":
+        worker.start(PARAMS.execution.threads)
 
 
 wildcard_constraints:
