@@ -304,12 +304,14 @@ class Clustering(Strict):
     """How components cluster held-out samples, and how the k-means baselines do.
 
     A K-way classifier with the settings of the extractor `classifier` (null for points: a vote of
-    the nearest 25) is trained on `n_generated` samples. k-means takes the best of `kmeans_starts`.
+    the nearest 25) is trained on `n_generated` samples, for `kimg` (null: as long as the
+    extractor). k-means takes the best of `kmeans_starts`.
     """
 
     classifier: str | None = None
     n_generated: PositiveInt
-    kmeans_starts: PositiveInt = 10
+    kimg: PositiveFloat | None = None
+    kmeans_starts: PositiveInt = 5
     pca_dim: PositiveInt = 50
 
 

@@ -98,6 +98,7 @@ def _component_clusters(context, cell, held_out):
     from gmgan.models import classifier
 
     options = context.params.extractors[settings.classifier].model_dump()
+    options["kimg"] = settings.kimg or options["kimg"]
 
     def tensor(images):
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous().to(device)
