@@ -49,7 +49,7 @@ def run(context: Context, cell: Run):
 
     found = {"scores": [], "table": None}
     if status == "ok":
-        clusters = _component_clusters(context, cell, arrays[SPLIT])
+        clusters = component_clusters(context, cell, arrays[SPLIT])
         table = contingency(labels, clusters, n_classes, cell.K)
         found = {
             "scores": rows(clusters),
@@ -81,7 +81,7 @@ def run(context: Context, cell: Run):
     )
 
 
-def _component_clusters(context, cell, held_out):
+def component_clusters(context, cell, held_out):
     """For each held-out sample the component that a classifier of generated samples gives it."""
     settings = context.params.datasets[cell.dataset].evaluation.clustering
     device = context.device()
