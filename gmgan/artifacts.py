@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,31 @@ def atomic_path(path):
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path):
+    """A temporary folder beside `path` that becomes `path` when the block succeeds.
+
+    On failure nothing is left. Raises GmganError if `path` exists already or the disk is full.
+    """
+    path = Path(path)
+    if path.exists():
+        raise GmganError(f"{path} exists already; remove it or choose another --out")
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        yield temporary
+        os.chmod(temporary, 0o755)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise GmganError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another --out"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path, content: bytes):
@@ -103,11 +129,13 @@ def read_arrays(path, names=None) -> tuple[dict, dict]:
 
 
 def write_png(path, picture):
-    """Write a uint8 rows x columns x 3 array as PNG."""
+    """Write a uint8 rows x columns (x 1 or 3) array as PNG."""
     import io
 
     from PIL import Image
 
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[:, :, 0]
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     write_bytes(path, buffer.getvalue())

@@ -1,6 +1,7 @@
 """The command line: one sub-command per stage, and a few to look at the grid."""
 
 import argparse
+import json
 import os
 import resource
 import signal
@@ -8,19 +9,23 @@ import sys
 import time
 from pathlib import Path
 
+import shtab
+
 from gmgan import __version__, grid
+from gmgan.artifacts import read_json
 from gmgan.errors import GmganError
 from gmgan.params import load
 
-RUN_HELP = "a run, such as digits.gmgan-static.K10.s0"
+RUN = "digits.gmgan-static.K10.s0"
+RUN_HELP = f"a run, such as {RUN}"
 
 
 def main(arguments=None) -> int:
     """Run the command line; returns the exit status (0, 2 for a mistake of the user)."""
-    options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     started = time.monotonic()
     try:
+        options = _parser().parse_args(arguments)
         options.function(options)
         if options.command != "list":
             _print_usage(options.command, time.monotonic() - started)
@@ -56,42 +61,62 @@ def _context(options):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="gmgan",
-        description="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline "
-        "is a sub-command; `snakemake --cores 2 all` runs them all in order.",
+        description="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline is a "
+        "sub-command; `snakemake --cores 2 all` runs them all in order.",
+        epilog='Complete commands with TAB: eval "$(gmgan --print-completion bash)" (or zsh).',
     )
     parser.add_argument("--version", action="version", version=f"gmgan {__version__}")
+    shtab.add_argument_to(parser, "--print-completion")
     parser.add_argument(
         "--params", default="params.yaml", metavar="FILE", help="parameters (default: params.yaml)"
     )
     parser.add_argument(
         "--results", default="results", metavar="FOLDER", help="where results go (default: results)"
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="STAGE")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_dataset_stages(commands)
     _add_run_stages(commands)
     _add_suite_stages(commands)
     return parser
 
 
+def _add(commands, name, function, text, *examples):
+    """A sub-command with its examples under its help."""
+    command = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog="examples:\n" + "\n".join(f"  gmgan {name} {line}" for line in examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(function=function)
+    return command
+
+
 def _add_dataset_stages(commands):
-    prepare = commands.add_parser("prepare", help="prepare a data set")
+    prepare = _add(commands, "prepare", _prepare, "prepare a data set", "digits")
     prepare.add_argument("dataset")
-    prepare.set_defaults(function=_prepare)
-    extractor = commands.add_parser("extractor", help="make the feature extractor of a data set")
-    extractor.add_argument("dataset")
-    extractor.add_argument("extractor")
-    extractor.set_defaults(function=_extractor)
-    real = commands.add_parser("real-features", help="extract features of real images")
-    real.add_argument("dataset")
-    real.add_argument("extractor")
-    real.set_defaults(function=_real_features)
-    floor = commands.add_parser("floor", help="score real samples against real samples")
+    for name, function, text in (
+        ("extractor", _extractor, "make the feature extractor of a data set"),
+        ("real-features", _real_features, "extract features of real images"),
+    ):
+        command = _add(commands, name, function, text, "digits classifier-digits")
+        command.add_argument("dataset")
+        command.add_argument("extractor")
+    floor = _add(commands, "floor", _floor, "score real samples against real samples", "digits")
     floor.add_argument("dataset")
-    floor.set_defaults(function=_floor)
 
 
 def _add_run_stages(commands):
-    train = commands.add_parser("train", help="train a run, going on from its checkpoint")
+    train = _add(
+        commands,
+        "train",
+        _train,
+        "train a run, going on from its checkpoint",
+        RUN,
+        f"{RUN} --dry-run",
+        f"{RUN} --resume other.safetensors",
+    )
     train.add_argument("run", help=RUN_HELP)
     train.add_argument(
         "--resume",
@@ -99,34 +124,102 @@ def _add_run_stages(commands):
         metavar="CHECKPOINT",
         help="go on from this checkpoint; refused if its parameters differ",
     )
-    train.set_defaults(function=_train)
-    sample = commands.add_parser("sample", help="draw the samples that a run is scored on")
-    sample.add_argument("run", help=RUN_HELP)
-    sample.set_defaults(function=_sample)
-    features = commands.add_parser("features", help="extract features of a run's samples")
+    train.add_argument(
+        "--dry-run", action="store_true", help="print the resolved configuration and stop"
+    )
+    _add_sample(commands)
+    features = _add(
+        commands,
+        "features",
+        _features,
+        "extract features of a run's samples",
+        f"{RUN} classifier-digits",
+    )
     features.add_argument("run", help=RUN_HELP)
     features.add_argument("extractor")
-    features.set_defaults(function=_features)
-    score = commands.add_parser("score", help="score a run's samples")
-    score.add_argument("run", help=RUN_HELP)
-    score.set_defaults(function=_score)
-    tradeoff = commands.add_parser("tradeoff", help="score a run over a sweep of sigma_scale")
+    _add_score(commands)
+    tradeoff = _add(commands, "tradeoff", _tradeoff, "score a run over a sweep of sigma_scale", RUN)
     tradeoff.add_argument("run", help=RUN_HELP)
-    tradeoff.set_defaults(function=_tradeoff)
-    cluster = commands.add_parser("cluster", help="cluster real images by a run's components")
+    cluster = _add(
+        commands,
+        "cluster",
+        _cluster,
+        "cluster real images by a run's components",
+        RUN,
+        f"{RUN} --images photos/",
+    )
     cluster.add_argument("run", help=RUN_HELP)
-    cluster.set_defaults(function=_cluster)
+    cluster.add_argument(
+        "--images",
+        type=Path,
+        metavar="PATH",
+        help="instead print the component of every image in this folder, zip, .npz or .safetensors",
+    )
+    export = _add(
+        commands,
+        "export",
+        _export,
+        "export a trained run as a folder with weights, configuration and model card",
+        f"{RUN} --out my-model",
+    )
+    export.add_argument("run", help=RUN_HELP)
+    export.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+
+
+def _add_sample(commands):
+    sample = _add(
+        commands,
+        "sample",
+        _sample,
+        "draw the samples that a run is scored on, or others of your choice",
+        RUN,
+        f"{RUN} --component 3 --sigma-scale 0.5 --n 100",
+        f"{RUN} --n 10000 --format npz --out samples.npz",
+    )
+    sample.add_argument("run", help=RUN_HELP)
+    own = sample.add_argument_group(
+        "your choice", "any of these leaves the pipeline's own samples alone"
+    )
+    own.add_argument("--component", type=int, metavar="K", help="only this one (default: all)")
+    own.add_argument("--sigma-scale", type=float, metavar="S", help="factor on Sigma_k (default 1)")
+    own.add_argument("--n", type=int, metavar="N", help="how many (default 100)")
+    own.add_argument("--seed", type=int, metavar="SEED", help="(default 0)")
+    own.add_argument(
+        "--format", choices=("png", "npz", "safetensors"), help="default: png, a folder of images"
+    )
+    own.add_argument(
+        "--out", type=Path, metavar="PATH", help="default: a name under results/drawn, printed"
+    )
+
+
+def _add_score(commands):
+    score = _add(
+        commands,
+        "score",
+        _score,
+        "score a run's samples, or images that any other model made",
+        RUN,
+        "--samples images/ --dataset mnist",
+        "--samples images.npz --dataset mnist --json",
+    )
+    score.add_argument("run", nargs="?", help=RUN_HELP)
+    own = score.add_argument_group("images of your own")
+    own.add_argument(
+        "--samples", type=Path, metavar="PATH", help="a folder, zip, .npz or .safetensors"
+    )
+    own.add_argument("--dataset", metavar="NAME", help="whose real images they are compared with")
+    own.add_argument("--extractor", metavar="NAME", help="default: the data set's first")
+    own.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _add_suite_stages(commands):
     for name, text, function in (
         ("collect", "gather a suite's scores into results/scores.csv", _collect),
         ("report", "write results/report.html", _report),
-        ("list", "list the runs of a suite and their budgets", _list),
+        ("list", "list the runs of a suite, their budgets and how far they are", _list),
     ):
-        command = commands.add_parser(name, help=text)
+        command = _add(commands, name, function, text, "", "--suite mnist")
         command.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
-        command.set_defaults(function=function)
 
 
 def _prepare(options):
@@ -159,17 +252,47 @@ def _floor(options):
 def _train(options):
     context = _context(options)
     cell = grid.parse_run(context.params, options.run)
+    if options.dry_run:
+        _print_configuration(context, cell)
+        return
     from gmgan.stages import train
 
     train.run(context, cell, options.resume)
 
 
+def _print_configuration(context, cell):
+    """What training the run would take and make, as JSON on standard output."""
+    fingerprint = context.expected.train(cell)
+    found = {
+        "settings": grid.settings(context.params, cell).as_dict(),
+        "fingerprint": fingerprint,
+        "device": context.params.execution.device,
+        "checkpoint": str(context.paths.checkpoint(cell, fingerprint)),
+        "weights": str(context.paths.weights(cell)),
+    }
+    print(json.dumps(found, indent=1))
+
+
 def _sample(options):
     context = _context(options)
     cell = grid.parse_run(context.params, options.run)
-    from gmgan.stages import sample
+    chosen = (options.component, options.sigma_scale, options.n, options.seed)
+    if {*chosen, options.format, options.out} == {None}:
+        from gmgan.stages import sample
 
-    sample.run(context, cell)
+        sample.run(context, cell)
+        return
+    from gmgan.commands import draw
+
+    defaults = (None, 1.0, 100, 0)
+    component, sigma_scale, count, seed = (
+        default if value is None else value for value, default in zip(chosen, defaults, strict=True)
+    )
+    kind = options.format
+    if kind is None:
+        suffix = options.out.suffix.removeprefix(".") if options.out else ""
+        kind = suffix if suffix in draw.FORMATS[1:] else "png"
+    print(draw.run(context, cell, count, component, sigma_scale, seed, kind, options.out))
 
 
 def _features(options):
@@ -183,10 +306,26 @@ def _features(options):
 
 def _score(options):
     context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    from gmgan.stages import score
+    if options.samples is None and options.run is not None:
+        cell = grid.parse_run(context.params, options.run)
+        from gmgan.stages import score
 
-    score.run(context, cell)
+        score.run(context, cell)
+        return
+    if options.run is not None or options.samples is None or options.dataset is None:
+        raise GmganError("score: name a run, or both --samples PATH and --dataset NAME")
+    from gmgan.commands import score_images
+
+    rows, left_out = score_images.run(context, options.dataset, options.samples, options.extractor)
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print("metric\tvalue\tn_fake\tn_real\tsplit\textractor")
+    for row in rows:
+        protocol = f"{row['n_fake']}\t{row['n_real']}\t{row['split']}\t{row['extractor']}"
+        print(f"{row['metric']}\t{row['value']:.6g}\t{protocol}")
 
 
 def _tradeoff(options):
@@ -205,9 +344,24 @@ def _cluster(options):
             f"{cell.name} has no components to cluster by; choose an unsupervised GM-GAN with "
             "K above 1 on a data set with labels"
         )
+    if options.images is not None:
+        from gmgan.commands import cluster_images
+
+        for name, component in cluster_images.run(context, cell, options.images):
+            print(f"{name}\t{component}")
+        return
     from gmgan.stages import cluster
 
     cluster.run(context, cell)
+
+
+def _export(options):
+    context = _context(options)
+    cell = grid.parse_run(context.params, options.run)
+    from gmgan.commands import export
+
+    export.run(context, cell, options.out)
+    print(options.out)
 
 
 def _suite(options, context):
@@ -236,5 +390,14 @@ def _list(options):
     paths = grid.Paths(options.results)
     for run in grid.suite_runs(params, suite):
         kimg = grid.settings(params, run).training["kimg"]
-        state = "scored" if paths.scores(run).exists() else "-"
-        print(f"{run.name}\t{kimg:g} kimg\t{state}")
+        print(f"{run.name}\t{kimg:g} kimg\t{_state(paths, run)}")
+
+
+def _state(paths, run):
+    """How far a run is: `-`, `trained`, `scored`, or why it failed."""
+    if not paths.train_about(run).exists():
+        return "-"
+    status = read_json(paths.train_about(run))["status"]
+    if status != "ok":
+        return status
+    return "scored" if paths.scores(run).exists() else "trained"

@@ -215,6 +215,9 @@ class Paths:
     def checkpoint(self, run, fingerprint):
         return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"
 
+    def drawn(self, name):
+        return self.results / "drawn" / name
+
     def score_table(self):
         return self.results / "scores.csv"
 

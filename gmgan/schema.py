@@ -321,8 +321,8 @@ class Evaluation(Strict):
     `fid_also_at`: FID once more with only so many of the generated samples, to show how the number
     moves with the count.
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
-    The constant a of the quality score is set so that real held-out samples have the mean quality
-    `held_out_quality`. `ms_ssim_scales` null: as many as the size of the images allows.
+    The quality score is calibrated so that a typical real held-out sample has `held_out_quality`
+    and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images allows.
     """
 
     extractors: list[str] = []
@@ -335,7 +335,7 @@ class Evaluation(Strict):
     kid_subset_size: Annotated[int, Field(ge=2)] = 1000
     neighbours: PositiveInt = 3
     density_neighbours: PositiveInt = 5
-    held_out_quality: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     ms_ssim_pairs: PositiveInt = 2000
     ms_ssim_scales: PositiveInt | None = None
     sweep: Sweep

@@ -18,16 +18,22 @@ def rng():
 
 def test_quality_is_the_formula(rng):
     d, a = rng.uniform(0, 4, 50), 12.5
-    exact = np.mean(1 - np.exp(d) / (np.exp(d) + a))
-    assert quality.quality(d, np.log(a)) == pytest.approx(exact, rel=1e-12)
-    assert quality.quality(np.array([1e4]), 2.0) == 0.0  # no overflow far away
+    exact = np.mean(1 - np.exp(d / 0.7) / (np.exp(d / 0.7) + a))
+    calibration = quality.Calibration(0.7, np.log(a))
+    assert quality.quality(d, calibration) == pytest.approx(exact, rel=1e-12)
+    assert quality.quality(np.array([1e4]), calibration) == 0.0  # no overflow far away
 
 
-def test_calibration_meets_its_target(rng):
-    d = rng.gamma(5, 1, 400)
-    for target in (0.5, 0.95):
-        log_a = quality.calibrate_log_a(d, target)
-        assert quality.quality(d, log_a) == pytest.approx(target, abs=1e-6)
+def test_calibration_puts_the_medians_at_both_ends(rng):
+    near, far = rng.gamma(5, 1, 401), rng.gamma(5, 1, 301) + 20
+    for top in (0.8, 0.95):
+        found = quality.calibrate(near, far, top)
+        assert quality.quality([np.median(near)], found) == pytest.approx(top)
+        assert quality.quality([np.median(far)], found) == pytest.approx(1 - top)
+        scaled = quality.calibrate(3 * near, 3 * far, top)
+        assert quality.quality(3 * near, scaled) == pytest.approx(quality.quality(near, found))
+    overlapping = quality.calibrate(near, near, 0.95)
+    assert quality.quality([np.quantile(near, 0.99)], overlapping) == pytest.approx(0.05)
 
 
 def test_nearest_distances_in_chunks(rng):
@@ -129,19 +135,21 @@ def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
     data, features_of = digits
     training = features_of(data["train"][:700])[0]
     held_out = data["test"]
-    distances = quality.nearest_distances(features_of(held_out)[0], training)
-    log_a = quality.calibrate_log_a(distances, 0.95)
+
+    def distances(images):
+        return quality.nearest_distances(features_of(images)[0], training)
+
+    pure = rng.integers(0, 256, (500, 8, 8, 1), np.uint8)
+    calibration = quality.calibrate(distances(held_out), distances(pure), 0.95)
     noise = rng.standard_normal(held_out.shape)
     values = []
     for level in (0, 30, 60, 90, 120):
         noisy = np.clip(held_out + level * noise, 0, 255).astype(np.uint8)
-        values.append(
-            quality.quality(quality.nearest_distances(features_of(noisy)[0], training), log_a)
-        )
-    assert values[0] == pytest.approx(0.95, abs=1e-6)
+        values.append(quality.quality(distances(noisy), calibration))
     assert values == sorted(values, reverse=True)
-    far = training + 10 * rng.standard_normal(training.shape)
-    assert quality.quality(quality.nearest_distances(far, training), log_a) < 0.01
+    assert values[0] > 0.85
+    assert values[-1] < 0.5
+    assert quality.quality(distances(pure), calibration) < 0.15
 
 
 @pytest.mark.xdist_group("pipeline")

@@ -83,9 +83,8 @@ def _read_members(source, path, members):
     labels = np.array([classes.index(part[-2]) for part in parts], np.int64)
     images = np.empty((len(names), *source.sample_shape), np.uint8)
     for i, name in enumerate(names):
-        images[i] = _decode(
-            source, f"{path}:{name}" if Path(path).is_file() else f"{path}/{name}", members[name]
-        )
+        place = f"{path}:{name}" if Path(path).is_file() else f"{path}/{name}"
+        images[i] = decode(members[name], place, source.colour, source.size, source.resize)
     return Splits(images[~is_test], labels[~is_test], images[is_test], labels[is_test], classes)
 
 
@@ -93,12 +92,17 @@ def _held_out(name, fraction):
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < fraction * 2**32
 
 
-def _decode(source, place, read_bytes):
+def decode(read_bytes, place, colour, size, rule) -> np.ndarray:
+    """One image as uint8 size x size x C, from a function that gives its bytes.
+
+    colour (str): `grey` or `rgb`; rule (str): of `gmgan.data.resizing.fit`; `place` names the image
+    in errors. Raises GmganError if it is unreadable or, under the rule `none`, of another size.
+    """
     try:
         with Image.open(io.BytesIO(read_bytes())) as image:
-            converted = image.convert("L" if source.colour == "grey" else "RGB")
+            converted = image.convert("L" if colour == "grey" else "RGB")
     except (OSError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
         raise GmganError(
             f"{place} cannot be read as an image ({error}); repair or remove it"
         ) from error
-    return fit(converted, source.size, source.resize, place)
+    return fit(converted, size, rule, place)

@@ -7,9 +7,10 @@ unit of its distances are ours.
 Density and coverage (Naeem et al. 2020) stand beside them as the standard pair.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from gmgan.errors import GmganError
 
@@ -31,20 +32,35 @@ def nearest_distances(points, references, chunk=2000):
     return found
 
 
-def quality(distances, log_a):
+@dataclass(frozen=True)
+class Calibration:
+    """Where the quality score falls: `log_a`, and the `unit` of distance it is in."""
+
+    unit: float
+    log_a: float
+
+
+def quality(distances, calibration) -> float:
     """Mean of s_q = 1 - e^d / (e^d + a) = 1 / (1 + e^(d - log a)), in [0, 1].
 
     distances (array): distance of each sample to the nearest real training sample in feature
-    space, in a unit of the caller's choice; log_a (float): see `calibrate_log_a`.
+    space, taken in the unit of the calibration.
     """
-    return float(expit(log_a - np.asarray(distances)).mean())
+    d = np.asarray(distances, np.float64) / calibration.unit
+    return float(expit(calibration.log_a - d).mean())
 
 
-def calibrate_log_a(held_out_distances, target):
-    """log a for which real held-out samples have the mean quality `target` (0 < target < 1)."""
-    distances = np.asarray(held_out_distances, np.float64)
-    low, high = distances.min() - 50, distances.max() + 50
-    return float(brentq(lambda log_a: quality(distances, log_a) - target, low, high))
+def calibrate(held_out, noise, top) -> Calibration:
+    """The calibration under which a typical real sample scores `top` and noise 1 - `top`.
+
+    held_out, noise (array): distances of real held-out samples and of uniform noise to the nearest
+    real training sample; typical is the median. Where noise lies no farther than the farthest
+    hundredth of the held-out samples, that distance takes its place. 0.5 < top < 1.
+    """
+    near = float(np.median(held_out))
+    far = max(float(np.median(noise)), float(np.quantile(held_out, 0.99)), near + 1e-9)
+    unit = (far - near) / (2 * logit(top))
+    return Calibration(unit, (near + far) / (2 * unit))
 
 
 def class_entropy(classes, n_classes):

@@ -1,5 +1,7 @@
 """Extract features once per set of images and extractor; every score reads them."""
 
+import numpy as np
+
 from gmgan.artifacts import read_arrays, read_json, write_arrays
 from gmgan.grid import Run, extractor_id
 from gmgan.metrics.reference import choose_reference, other_split_order
@@ -8,12 +10,15 @@ from gmgan.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 
+NOISE_IMAGES = 500
+
 
 def run_real(context: Context, dataset: str, name: str):
     """Write the features of the real images that scores of `dataset` compare with.
 
     `features` are of the reference split, `other_features` of the other one: together they give
-    training and held-out samples.
+    training and held-out samples. `noise_features`, of images of uniform noise, are the bad end of
+    the quality score.
     """
     evaluation = context.params.lookup("datasets", dataset).evaluation
     images = context.data(dataset, [evaluation.split])[evaluation.split]
@@ -28,9 +33,17 @@ def run_real(context: Context, dataset: str, name: str):
     images = context.data(dataset, [other])[other]
     order = other_split_order(len(images), evaluation.n_real, derive_seed("other", dataset, other))
     other_features, _ = _extract(context, dataset, name, images[order], f"real {dataset}, {other}")
+    rng = np.random.default_rng(derive_seed("noise images", dataset))
+    noise = rng.integers(0, 256, (NOISE_IMAGES, *images.shape[1:]), np.uint8)
+    noise_features, _ = _extract(context, dataset, name, noise, "noise")
     write_arrays(
         context.paths.real_features(dataset, name),
-        {"features": features, "logits": logits, "other_features": other_features},
+        {
+            "features": features,
+            "logits": logits,
+            "other_features": other_features,
+            "noise_features": noise_features,
+        },
         {"fingerprint": context.expected.real_features(dataset, name)},
     )
 

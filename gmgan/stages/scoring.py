@@ -17,6 +17,7 @@ from gmgan.metrics.reference import choose_reference
 from gmgan.seeds import derive_seed
 
 DATA_SPACE = "data-space"
+NOISE_POINTS = 5000
 SWEPT = frozenset({"frechet", "quality", "diversity", "precision", "modes"})
 ALL = SWEPT | {"inception", "kid", "density", "class"}
 
@@ -71,11 +72,7 @@ class Rows:
 
 
 class ImageScorer:
-    """Scores images of one data set as one extractor sees them.
-
-    The unit of distance of the quality score is the standard deviation of the distances of real
-    held-out samples, so that the score does not depend on the scale of the features.
-    """
+    """Scores images of one data set as one extractor sees them."""
 
     def __init__(self, context, dataset, extractor):
         self.dataset, self.extractor = dataset, extractor
@@ -91,10 +88,10 @@ class ImageScorer:
         if self.evaluation.split == "test":
             training, held_out = held_out, training
         self.training = training
-        distances = quality.nearest_distances(held_out, training)
-        self.unit = max(float(distances.std()), 1e-12)
-        self.log_a = quality.calibrate_log_a(
-            distances / self.unit, self.evaluation.held_out_quality
+        self.calibration = quality.calibrate(
+            quality.nearest_distances(held_out, training),
+            quality.nearest_distances(self.real["noise_features"], training),
+            self.evaluation.held_out_quality,
         )
 
     @property
@@ -136,7 +133,7 @@ class ImageScorer:
             "quality",
             lambda: {
                 "quality": quality.quality(
-                    quality.nearest_distances(features, self.training) / self.unit, self.log_a
+                    quality.nearest_distances(features, self.training), self.calibration
                 )
             },
         )
@@ -165,7 +162,7 @@ class ImageScorer:
 
 
 class PointScorer:
-    """Scores 2-D points of one data set; distances are in units of a mode's standard deviation."""
+    """Scores 2-D points of one data set by their distances to the modes."""
 
     def __init__(self, context, dataset):
         entry = context.params.datasets[dataset]
@@ -175,8 +172,13 @@ class PointScorer:
         split = self.evaluation.split
         self.real = context.data(dataset, [split])[split][self.reference.order]
         held_out = context.data(dataset, ["test"])["test"]
-        self.log_a = quality.calibrate_log_a(
-            nearest_modes(held_out, self.centres)[1] / self.std, self.evaluation.held_out_quality
+        extent = np.abs(self.centres).max() + 3 * self.std
+        rng = np.random.default_rng(derive_seed("noise points", dataset))
+        noise = rng.uniform(-extent, extent, (NOISE_POINTS, 2))
+        self.calibration = quality.calibrate(
+            nearest_modes(held_out, self.centres)[1],
+            nearest_modes(noise, self.centres)[1],
+            self.evaluation.held_out_quality,
         )
 
     def rows(self, fake, real, targets=None, wanted=ALL):
@@ -188,7 +190,7 @@ class PointScorer:
             "frechet",
             lambda: {"frechet_distance": frechet_distance(*moments(fake), *moments(real))},
         )
-        rows.add("quality", lambda: {"quality": quality.quality(distances / self.std, self.log_a)})
+        rows.add("quality", lambda: {"quality": quality.quality(distances, self.calibration)})
         rows.add(
             "diversity",
             lambda: {
