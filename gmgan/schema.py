@@ -322,7 +322,8 @@ class Evaluation(Strict):
     moves with the count.
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
     The quality score is calibrated so that a typical real held-out sample has `held_out_quality`
-    and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images allows.
+    and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images
+    allows.
     """
 
     extractors: list[str] = []

@@ -147,9 +147,9 @@ def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
         noisy = np.clip(held_out + level * noise, 0, 255).astype(np.uint8)
         values.append(quality.quality(distances(noisy), calibration))
     assert values == sorted(values, reverse=True)
-    assert values[0] > 0.85
+    assert values[0] > 0.8
     assert values[-1] < 0.5
-    assert quality.quality(distances(pure), calibration) < 0.15
+    assert quality.quality(distances(pure), calibration) < 0.2
 
 
 @pytest.mark.xdist_group("pipeline")
