@@ -1,10 +1,10 @@
 """From the tidy score tables to the tables and the figures' data of the report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from gmgan.metrics.significance import mean_interval
+from gmgan.metrics.significance import holm, mean_interval, paired_test
 
 # In order of display: label, direction (1: higher is better, -1: lower), digits, in [0, 1] or not.
 METRICS = {
@@ -53,12 +53,16 @@ FLOOR = "real"
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: mean over seeds, half width of its 95 % interval, seeds, text."""
+    """One number of a table: mean over seeds, half width of its 95 % interval, seeds, text.
+
+    `mark`: `best` in its column, `close` if not significantly worse than the best, else empty.
+    """
 
     mean: float | None
     half: float | None
     seeds: int
     text: str
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,30 +114,107 @@ def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
             for count in counts or [None]:
                 several = f", n = {count:,}" if len(counts) > 1 else ""
                 columns.append((metric, count, label + several, direction))
+        groups = list(runs.groupby(["model", "K"], sort=False))
+        marks = [
+            _marks([_values(rows, *column[:2]) for _, rows in groups], column[3])
+            for column in columns
+        ]
         lines = [
-            (model_label(model, K, titles), False, [_cell(cells, *column) for column in columns])
-            for (model, K), cells in runs.groupby(["model", "K"], sort=False)
+            (
+                model_label(model, K, titles),
+                False,
+                [
+                    replace(_cell(rows, *column[:2]), mark=mark[i])
+                    for column, mark in zip(columns, marks, strict=True)
+                ],
+            )
+            for i, ((model, K), rows) in enumerate(groups)
         ]
         if not floor.empty:
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
-            cells = [_cell(floor, metric, None, label, d) for metric, _, label, d in columns]
+            cells = [_cell(floor, metric, None) for metric, _, _, _ in columns]
             lines.append((f"real data against real data{note}", True, cells))
         found.append(ScoreTable(protocol, [(m, label, d) for m, _, label, d in columns], lines))
     return found
 
 
-def _cell(rows, metric, count, label, direction):
+def _values(rows, metric, count):
+    """Values by seed of one metric, at one sample count if one is given."""
     values = rows[rows.metric == metric]
     if count is not None:
         values = values[values.n_fake == count]
-    mean, half = mean_interval(values.value.dropna())
+    return values.set_index("seed").value.dropna()
+
+
+def _cell(rows, metric, count):
+    values = _values(rows, metric, count)
+    mean, half = mean_interval(values)
     if mean is None:
         return Cell(None, None, 0, "–")
     digits = label_of(metric)[2]
     text = f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half is not None else "")
-    return Cell(mean, half, int(values.value.notna().sum()), text)
+    return Cell(mean, half, len(values), text)
+
+
+def _marks(columns, direction):
+    """`best`, `close` or nothing for each of several series by seed, in the better direction.
+
+    Close is what a paired t-test over common seeds does not tell from the best (p >= 0.05, Holm
+    over the column); with one seed nothing is.
+    """
+    scored = [i for i, values in enumerate(columns) if len(values)]
+    marks = [""] * len(columns)
+    if not direction or len(scored) < 2:
+        return marks
+    best = max(scored, key=lambda i: direction * columns[i].mean())
+    marks[best] = "best"
+    tests = {}
+    for i in scored:
+        common = columns[i].index.intersection(columns[best].index)
+        if i != best and len(common) > 1:
+            tests[i] = paired_test(columns[i][common], columns[best][common]).p
+    for i, p in zip(tests, holm(list(tests.values())), strict=True):
+        marks[i] = "" if p < 0.05 else "close"
+    return marks
+
+
+def to_markdown(table) -> str:
+    """A ScoreTable as a Markdown table: the best bold, what is not significantly worse italic."""
+    around = {"best": "**", "close": "*", "": ""}
+    lines = [["model", *(f"{label} {_arrow(d)}".strip() for _, label, d in table.columns)]]
+    lines.append(["---", *["---:"] * len(table.columns)])
+    for label, _, cells in table.rows:
+        lines.append([label, *(around[c.mark] + c.text + around[c.mark] for c in cells)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def to_latex(table) -> str:
+    """A ScoreTable as a LaTeX tabular (booktabs): the best bold, what is close to it italic."""
+    command = {"best": r"\textbf{%s}", "close": r"\textit{%s}", "": "%s"}
+    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
+    head = [f"{_tex(label)} {arrows[_arrow(d)]}".strip() for _, label, d in table.columns]
+    lines = [" & ".join(["model", *head]) + r" \\", r"\midrule"]
+    for label, _, cells in table.rows:
+        texts = [command[cell.mark] % _tex(cell.text) for cell in cells]
+        lines.append(" & ".join([_tex(label), *texts]) + r" \\")
+    begin = r"\begin{tabular}{l" + "r" * len(table.columns) + "}"
+    return "\n".join([begin, r"\toprule", *lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _arrow(direction):
+    return "↑" if direction > 0 else "↓" if direction < 0 else ""
+
+
+TEX = str.maketrans(
+    {c: "\\" + c for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "é": r"\'e", "~": r"\~{}"}
+)
+
+
+def _tex(text):
+    return text.translate(TEX)
 
 
 def over_seeds(rows: pd.DataFrame, by: list) -> pd.DataFrame:

@@ -15,6 +15,12 @@ from gmgan.report import claims, figures, page, published, tables
 from gmgan.stages.context import Context
 
 SCATTER_POINTS = 2000
+KINDS = {
+    "scores": tables.SAMPLES,
+    "components": tables.COMPONENTS,
+    "convergence": tables.CONVERGENCE,
+    "clusters": tables.CLUSTERS,
+}
 
 
 def run(context: Context, suite: str):
@@ -42,6 +48,8 @@ def run(context: Context, suite: str):
         frames |= {f"{section.name}.{name}": frame for name, frame in section.frames.items()}
         drawn |= {f"{section.name}.{name}": svg for name, svg in section.figures.items()}
     texts = {f"{name}.csv": frame.to_csv(index=False) for name, frame in frames.items()}
+    for section in sections:
+        texts |= section.texts()
     _write_folder(context.paths.tables(), texts)
     _write_folder(context.paths.figures(), {f"{name}.svg": svg for name, svg in drawn.items()})
     write_text(
@@ -81,6 +89,10 @@ class Section:
         for cell in cells:
             self.first.setdefault((cell.model, cell.K), cell)
         self.scored = {cell: read_json(context.paths.scores(cell)) for cell in cells}
+        titles = {**self.titles, **BASELINES}
+        self.tables = {
+            kind: tables.score_tables(self.rows, wanted, titles) for kind, wanted in KINDS.items()
+        }
         self.frames = {
             "scores": self._scores(),
             "sweep": self._sweep(sweep[sweep.dataset == dataset]),
@@ -93,25 +105,26 @@ class Section:
         self.shared = claims.shared_components(self.rows).get(dataset, set()) | {1}
         self.figures = self._draw()
 
+    def texts(self):
+        """The tables as Markdown and LaTeX: {name of the file: content}."""
+        found = {}
+        for kind, score_tables in self.tables.items():
+            for table in score_tables:
+                several = f".{table.protocol['extractor']}" if len(score_tables) > 1 else ""
+                name = f"{self.name}.{kind}{several}"
+                found[f"{name}.md"] = tables.to_markdown(table)
+                found[f"{name}.tex"] = tables.to_latex(table)
+        return found
+
     def content(self):
         """Keywords of the page's template for this section."""
-        kinds = {
-            "scores": tables.SAMPLES,
-            "components": tables.COMPONENTS,
-            "convergence": tables.CONVERGENCE,
-            "clusters": tables.CLUSTERS,
-        }
-        titles = {**self.titles, **BASELINES}
         return {
             "name": self.name,
             "title": self.entry.title,
             "about": self.about,
             "evaluation": self.entry.evaluation,
             "points": self.entry.is_points,
-            "tables": {
-                kind: tables.score_tables(self.rows, wanted, titles)
-                for kind, wanted in kinds.items()
-            },
+            "tables": self.tables,
             "unreached": self._unreached(),
             "extractors": _extractors(self.context, self.name),
             "grids": [] if self.entry.is_points else self._grids(),

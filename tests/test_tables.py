@@ -1,0 +1,109 @@
+"""Tables of the report: which numbers they hold, what they mark, and their LaTeX and Markdown."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gmgan.report import tables
+
+TITLES = {"gan": "GAN", "gmgan-static": "GM-GAN & static"}
+
+
+def rows_of(values, metric="fid", n_fake=100):
+    """Rows of the score table: values {(model, K): [value of seed 0, 1, ...]}."""
+    return [
+        {
+            "dataset": "digits",
+            "model": model,
+            "K": K,
+            "seed": seed,
+            "metric": metric,
+            "value": value,
+            "n_real": 100,
+            "n_fake": n_fake,
+            "extractor": "classifier",
+            "extractor_hash": "h",
+            "split": "train",
+        }
+        for (model, K), seeds in values.items()
+        for seed, value in enumerate(seeds)
+    ]
+
+
+def frame(*parts):
+    table = pd.DataFrame([row for part in parts for row in part])
+    return table.astype({"K": "Int64", "seed": "Int64", "n_fake": "Int64"})
+
+
+FID = {
+    ("gan", 1): [5.0, 5.1, 4.9],
+    ("gmgan-static", 10): [3.0, 3.2, 3.1],
+    ("gmgan-static", 20): [3.1, 3.1, 3.3],
+}
+
+
+def only(rows, wanted=("fid",)):
+    (table,) = tables.score_tables(rows, list(wanted), TITLES)
+    return table
+
+
+def test_cells_are_means_with_intervals_and_marks():
+    table = only(frame(rows_of(FID)))
+    found = {label: cells[0] for label, _, cells in table.rows}
+    assert found["GAN"].mean == pytest.approx(5)
+    assert found["GAN"].text == "5.00 ± 0.25"  # t(0.975, 2) * 0.1 / sqrt(3) = 0.248
+    marks = {label: cell.mark for label, cell in found.items()}
+    assert marks == {
+        "GAN": "",
+        "GM-GAN & static, K = 10": "best",
+        "GM-GAN & static, K = 20": "close",
+    }
+
+
+def test_higher_is_best_where_it_should_be_and_one_seed_marks_nothing_close():
+    up = only(frame(rows_of(FID, "inception_score")), ["inception_score"])
+    assert [cells[0].mark for _, _, cells in up.rows] == ["best", "", ""]
+    one = only(frame(rows_of({key: values[:1] for key, values in FID.items()})))
+    assert sorted(cells[0].mark for _, _, cells in one.rows) == ["", "", "best"]
+    none = only(frame(rows_of(FID, "density_k5")), ["density_k5"])  # has no better direction
+    assert {cells[0].mark for _, _, cells in none.rows} == {""}
+
+
+def test_two_sample_counts_are_two_columns():
+    table = only(frame(rows_of(FID), rows_of({("gan", 1): [6.0]}, n_fake=50)))
+    assert [label for _, label, _ in table.columns] == ["FID, n = 100", "FID, n = 50"]
+    cells = {label: [cell.text for cell in cells] for label, _, cells in table.rows}
+    assert cells["GAN"] == ["5.00 ± 0.25", "6.00"]
+    assert cells["GM-GAN & static, K = 10"][1] == "–"
+    assert table.protocol["n_fake"] == 100
+
+
+def test_markdown_and_latex():
+    table = only(frame(rows_of(FID)))
+    markdown = tables.to_markdown(table).splitlines()
+    assert markdown[0] == "| model | FID ↓ |"
+    assert markdown[2] == "| GAN | 5.00 ± 0.25 |"
+    assert markdown[3].endswith("**3.10 ± 0.25** |")
+    latex = tables.to_latex(table)
+    assert r"GM-GAN \& static, K = 10 & \textbf{3.10 $\pm$ 0.25} \\" in latex
+    assert latex.count(r"\begin{tabular}{lr}") == latex.count(r"\end{tabular}") == 1
+
+
+def test_over_seeds():
+    found = tables.over_seeds(frame(rows_of(FID)), ["model", "K"])
+    assert found["mean"].tolist() == pytest.approx([5, 3.1, 3.1 + 1 / 15])
+    assert found.low.tolist() == [4.9, 3.0, 3.1]
+    assert found.seeds.tolist() == [3, 3, 3]
+    with_gap = frame(rows_of({("gan", 1): [1.0, np.nan, 3.0]}))
+    assert tables.over_seeds(with_gap, ["model", "K"]).seeds.tolist() == [2]
+
+
+def test_effect_of_k_has_the_baseline_as_a_line():
+    found = tables.effect_of_k(frame(rows_of(FID)), TITLES, {"gmgan-static": "gan"})
+    assert found[["model", "K", "is_baseline"]].to_numpy().tolist() == [
+        ["gan", 1, True],
+        ["gmgan-static", 10, False],
+        ["gmgan-static", 20, False],
+    ]
+    single = {key: FID[key] for key in list(FID)[:2]}
+    assert tables.effect_of_k(frame(rows_of(single)), TITLES, {"gmgan-static": "gan"}).empty
