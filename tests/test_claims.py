@@ -143,6 +143,13 @@ def test_one_seed_and_missing_pairs(rng):
     assert "no runs that could test it" in verdicts(table[table.model == "gan"]).reason.iloc[0]
 
 
+def test_the_shipped_claims_cope_with_a_table_that_lacks_their_metrics(rng):
+    table = scores(rng, -8)
+    found = evaluate(load_claims(), Evidence(table, swept(rng, -2), {"gm": "gan"}, set()))
+    assert set(found.claim) == set(range(1, 9))
+    assert set(found.verdict) == {"not tested"}
+
+
 def test_the_kind_of_data_and_the_models_are_kept_apart(rng):
     table = scores(rng, -8, datasets=("toy", "digits"))
     assert verdicts(table, [claim(data="points")]).dataset.tolist() == ["toy"]

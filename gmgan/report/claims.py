@@ -184,7 +184,8 @@ def _rows(test, evidence, table):
     if test["compare"] != "data-sets":
         shared = shared_components(evidence.table)
         pairs = zip(rows.dataset, rows.K, strict=True)
-        rows = rows[[pd.isna(K) or K == 1 or K in shared[dataset] for dataset, K in pairs]]
+        takes_part = [pd.isna(K) or K == 1 or K in shared[dataset] for dataset, K in pairs]
+        rows = rows[np.array(takes_part, bool)]
     if test["data"] == "all":
         return rows
     return rows[rows.dataset.isin(evidence.points) == (test["data"] == "points")]
