@@ -182,6 +182,9 @@ def sweep(points, styles) -> str:
             axis.minorticks_off()
             if metric in ("fid", "frechet_distance"):
                 axis.set_yscale("log")
+                for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+                    ticks(lambda value, _: f"{value:g}")
+                axis.tick_params(axis="y", which="both", labelsize=7)
             axis.set(xlabel="sigma_scale s", ylabel=label_of(metric)[0])
         _legend_below(figure, plane)
         return _svg(figure)

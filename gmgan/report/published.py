@@ -34,6 +34,9 @@ def load_published() -> dict:
 def beside(published: dict, table: pd.DataFrame, kinds: dict, titles: dict) -> pd.DataFrame:
     """One row per published number and own cell that measures the same, or one without ours.
 
+    First what compares, then what stands beside numbers of ours, then other numbers on the suite's
+    data, then the rest.
+
     table: the tidy score table; kinds (dict): the suite's data sets -> kind of their source.
     """
     rows = []
@@ -63,8 +66,11 @@ def beside(published: dict, table: pd.DataFrame, kinds: dict, titles: dict) -> p
         note = result.get("note")
         for row in ours:
             row["reason"] = "; ".join(text for text in (row["reason"], note) if text)
-        rows += [{**common, **row} for row in ours]
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+        rows += [{**common, **row, "here": bool(datasets)} for row in ours]
+    found = pd.DataFrame(rows)
+    found["with_ours"] = found.reindex(columns=COLUMNS).ours.notna()
+    order = ["comparable", "with_ours", "here"]
+    return found.sort_values(order, ascending=False, kind="stable").reindex(columns=COLUMNS)
 
 
 def _ours(result, table, titles):
