@@ -67,7 +67,7 @@ def class_entropy(classes, n_classes):
     """d_inter: entropy of the shares of the predicted classes (N integers) over log n_classes."""
     shares = np.bincount(classes, minlength=n_classes) / len(classes)
     shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum() / np.log(n_classes))
+    return float(np.abs((shares * np.log(shares)).sum()) / np.log(n_classes))  # no -0.0
 
 
 def ms_ssim_window(size):
