@@ -228,6 +228,15 @@ def test_the_effect_of_K_is_compared_between_data_sets(rng):
     assert verdicts(over_K(rng, {"a": 0.5}), one).verdict.tolist() == ["not tested"]
 
 
+def test_only_models_are_compared_with_k_means(rng):
+    table = scores(rng, 0).assign(metric="cluster_acc")
+    names = {"gm": "gmgan-static", "gan": "kmeans"}
+    rows = [table.assign(model=table.model.map(names), K=10)]
+    rows.append(rows[0][rows[0].model == "kmeans"].assign(model="kmeans-pca"))
+    found = evaluate(load_claims(), Evidence(pd.concat(rows), swept(rng, 1), {}, set()))
+    assert found[found.claim == 6].comparison.tolist() == ["gmgan-static.K10 against kmeans"]
+
+
 def test_values_of_K_that_only_some_models_have_take_no_part(rng):
     table = scores(rng, -8)
     more = table[table.model == "gm"].assign(K=20)
