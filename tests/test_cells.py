@@ -92,7 +92,7 @@ def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_pa
     assert best["fid"] < 0.2 * worst["fid"]
     assert best["inception_score"] > 7 > worst["inception_score"]
     assert best["quality"] > 0.8
-    assert worst["quality"] < 0.2
+    assert worst["quality"] < 0.5 * best["quality"]
     assert worst["precision_k3"] < 0.5 < best["precision_k3"]
 
 
