@@ -103,6 +103,7 @@ def _run_job(connection):
     status = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         arguments = _become_client(connection)
         threading.Thread(target=_obey, args=(connection,), daemon=True).start()
         from gmgan.cli import main

@@ -70,7 +70,9 @@ def test_higher_is_best_where_it_should_be_and_one_seed_marks_nothing_close():
 
 
 def test_two_sample_counts_are_two_columns():
-    table = only(frame(rows_of(FID), rows_of({("gan", 1): [6.0]}, n_fake=50)))
+    floor = rows_of({("real", pd.NA): [0.1]})
+    table = only(frame(rows_of(FID), rows_of({("gan", 1): [6.0]}, n_fake=50), floor))
+    assert [cell.text for cell in table.rows[-1][2]] == ["0.10", "–"]
     assert [label for _, label, _ in table.columns] == ["FID, n = 100", "FID, n = 50"]
     cells = {label: [cell.text for cell in cells] for label, _, cells in table.rows}
     assert cells["GAN"] == ["5.00 ± 0.25", "6.00"]

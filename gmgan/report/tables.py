@@ -134,7 +134,10 @@ def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
-            cells = [_cell(floor, metric, None) for metric, _, _, _ in columns]
+            cells = [
+                _cell(floor, metric, None if count in (None, most) else count)
+                for metric, count, _, _ in columns
+            ]
             lines.append((f"real data against real data{note}", True, cells))
         found.append(ScoreTable(protocol, [(m, label, d) for m, _, label, d in columns], lines))
     return found
