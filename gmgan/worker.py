@@ -111,7 +111,7 @@ def _run_job(connection):
         status = main(arguments)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+    except Exception:
         traceback.print_exc()
     finally:
         try:
