@@ -306,7 +306,8 @@ def _features(options):
 
 def _score(options):
     context = _context(options)
-    if options.samples is None and options.run is not None:
+    own = (options.samples, options.dataset, options.extractor)
+    if options.run is not None and {*own} == {None} and not options.json:
         cell = grid.parse_run(context.params, options.run)
         from gmgan.stages import score
 

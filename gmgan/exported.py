@@ -49,11 +49,11 @@ def load(folder, device="cpu") -> Exported:
         weights = load_file(folder / WEIGHTS, device=str(device))
     except (OSError, ValueError, SafetensorError) as error:
         raise GmganError(f"{folder} holds no whole exported model: {error}") from error
-    model = build_model(
-        config["settings"], tuple(config["sample_shape"]), len(config["classes"]), device
-    )
     try:
+        model = build_model(
+            config["settings"], tuple(config["sample_shape"]), len(config["classes"]), device
+        )
         model.load_state(weights)
-    except RuntimeError as error:
+    except (KeyError, RuntimeError) as error:
         raise GmganError(f"{folder}: {WEIGHTS} does not fit {CONFIG}; export again") from error
     return Exported(model, config, device)

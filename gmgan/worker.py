@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from contextlib import suppress
 
 LIBRARIES = (  # none of our own modules: a job reads them as they are when it starts
     "pydantic",
@@ -57,10 +58,18 @@ def submit(path, arguments):
         return None
     request = json.dumps([arguments, os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: connection.send(bytes([number])))
+
+    def pass_on(number, _):
+        with suppress(OSError):  # the job may just have ended
+            connection.send(bytes([number]))
+
     connection.sendall(request)
-    status = connection.recv(1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, pass_on)
+    try:
+        status = connection.recv(1)
+    except ConnectionResetError:
+        status = b""
     if not status:
         print("gmgan: error: the job's process died (killed or out of memory?)", file=sys.stderr)
         return DIED

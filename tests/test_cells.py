@@ -232,3 +232,8 @@ class TestLoose:
         Image.new("RGB", (9, 8)).save(folder / "a.png")
         with pytest.raises(GmganError, match="9 x 8 pixels, expected 8 x 8"):
             read_loose(folder, (8, 8, 3))
+
+
+def test_a_run_and_options_for_ones_own_images_do_not_mix(finished):
+    for options in (("--json",), ("--dataset", "digits-ci"), ("--samples", "x.npz")):
+        assert "name a run, or both" in refused(finished, "score", RUN, *options)

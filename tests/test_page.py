@@ -104,3 +104,9 @@ def test_files_that_the_page_links_to_exist(page, finished):
     assert len(files) > 20
     for link in files:
         assert (finished.folder / "results" / link).exists(), link
+
+
+def test_captions_state_the_counts_of_this_suite(page):
+    text = page.locator("section#toy-ring-ci").inner_text()
+    assert "From 2,000 samples at 41 times" in text
+    assert "1,000 points a panel" in text

@@ -18,7 +18,7 @@ def fit(image, size, rule, place) -> np.ndarray:
             width, height = image.size
             raise GmganError(
                 f"{place} is {width} x {height} pixels, expected {size} x {size}; "
-                "set source.resize to crop or stretch"
+                "resize it, or for a data set's source set source.resize to crop or stretch"
             )
         if rule == "crop":
             scale = size / min(image.size)

@@ -126,6 +126,8 @@ class Section:
             "points": self.entry.is_points,
             "tables": self.tables,
             "unreached": self._unreached(),
+            "snapshots": self.frames["convergence"].kimg.nunique(),
+            "scatter_points": min(SCATTER_POINTS, self.entry.evaluation.n_fake),
             "extractors": _extractors(self.context, self.name),
             "grids": [] if self.entry.is_points else self._grids(),
             "figures": {name: Markup(svg) for name, svg in self.figures.items()},
