@@ -387,10 +387,14 @@ class Suite(Strict):
 
 
 class Execution(Strict):
-    """Where and how fast; nothing here changes a result's meaning or its fingerprint."""
+    """Where and how fast; nothing here changes a result's meaning or its fingerprint.
+
+    `gpu_slots`: so many jobs of one machine share one GPU.
+    """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: PositiveInt = 1
+    gpu_slots: PositiveInt = 1
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from gmgan import gpu
 from gmgan.artifacts import provenance, read_arrays, read_json
 from gmgan.errors import GmganError
 from gmgan.fingerprint import Fingerprints
@@ -48,10 +49,13 @@ class Context:
             )
 
     def device(self):
-        """The torch device chosen in params.yaml; makes torch deterministic."""
+        """The torch device chosen in params.yaml, one GPU at most; makes torch deterministic."""
         from gmgan.torch_runtime import use
 
-        return use(self.params.execution.device, self.params.execution.threads)
+        execution = self.params.execution
+        if execution.device != "cpu":
+            gpu.take_share(execution.gpu_slots)
+        return use(execution.device, execution.threads)
 
     def status_of(self, run: Run) -> str:
         """`ok`, or why a run has no usable weights."""

@@ -6,7 +6,7 @@ from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
-from gmgan import grid
+from gmgan import gpu, grid
 from gmgan.errors import GmganError
 from gmgan.fingerprint import Fingerprints
 from gmgan.params import load
@@ -62,14 +62,17 @@ def cell(name):
     return grid.parse_run(PARAMS, name)
 
 
+GPUS_HERE = len(gpu.devices()) if PARAMS.execution.device != "cpu" else 0
+
+# On this machine a job that asks for a GPU gets a share of one (gmgan/gpu.py): so many run at a
+# time, unless --resources gpu=N says otherwise. Elsewhere the scheduler counts its GPUs.
+if GPUS_HERE and workflow.local_exec and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", GPUS_HERE * PARAMS.execution.gpu_slots)
+
+
 def gpus():
     """GPUs that a job on the chosen device asks for."""
-    import shutil
-
-    device = PARAMS.execution.device
-    return int(
-        device == "cuda" or (device == "auto" and bool(shutil.which("nvidia-smi")))
-    )
+    return int(PARAMS.execution.device == "cuda" or GPUS_HERE > 0)
 
 
 def local_files(dataset):
