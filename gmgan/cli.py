@@ -27,7 +27,7 @@ def main(arguments=None) -> int:
     try:
         options = _parser().parse_args(arguments)
         options.function(options)
-        if options.command != "list":
+        if options.command not in ("list", "grid"):
             _print_usage(options.command, time.monotonic() - started)
     except GmganError as error:
         print(f"gmgan: error: {error}", file=sys.stderr)
@@ -220,6 +220,37 @@ def _add_suite_stages(commands):
     ):
         command = _add(commands, name, function, text, "", "--suite mnist")
         command.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
+    cost = _add(
+        commands,
+        "grid",
+        _grid,
+        "print what a suite costs before it runs: jobs, files, core-hours, GPU-hours",
+        "--suite paper",
+        "--suite paper --measure 10",
+        "--suite paper --device cuda",
+    )
+    cost.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
+    cost.add_argument(
+        "--measure",
+        type=_seconds,
+        metavar="SECONDS",
+        help="where no run was timed yet, train so long on random data and time that",
+    )
+    cost.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        help="take speeds measured on this (default: what execution.device means here)",
+    )
+
+
+def _seconds(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got '{text}'")
+    return value
 
 
 def _prepare(options):
@@ -392,6 +423,15 @@ def _list(options):
     for run in grid.suite_runs(params, suite):
         kimg = grid.settings(params, run).training["kimg"]
         print(f"{run.name}\t{kimg:g} kimg\t{_state(paths, run)}")
+
+
+def _grid(options):
+    context = _context(options)
+    suite = _suite(options, context)
+    from gmgan.commands import cost
+
+    costs, device = cost.run(context, suite, options.device, options.measure)
+    print("\n".join(cost.lines(context, suite, costs, device)))
 
 
 def _state(paths, run):

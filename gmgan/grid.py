@@ -105,6 +105,57 @@ def has_clusters(params: Params, run: Run) -> bool:
     return run.K > 1 and params.models[run.model].objective == "gan" and labelled
 
 
+def evaluation_jobs(params: Params, run: Run) -> list[tuple[str, str]]:
+    """(stage, name of its log) of every job of a run besides its training."""
+    extractors = params.datasets[run.dataset].evaluation.extractors
+    return [
+        ("sample", run.name),
+        *(("features", f"{run.name}.{extractor}") for extractor in extractors),
+        ("score", run.name),
+        ("tradeoff", run.name),
+        *([("cluster", run.name)] if has_clusters(params, run) else []),
+    ]
+
+
+def trained_runs(params: Params, runs: list[Run]) -> list[Run]:
+    """`runs` and the runs that they continue from, each once."""
+    found = dict.fromkeys(runs)
+    for run in runs:
+        while run := parent_run(params, run, params.models[run.model]):
+            found[run] = None
+    return list(found)
+
+
+def count_dataset_jobs(params: Params, runs: list[Run]) -> int:
+    """Jobs that the data sets of `runs` need once: prepare, extractor, real features, floor."""
+    datasets = {run.dataset for run in runs}
+    wanted = [
+        (name, extractor)
+        for name in datasets
+        for extractor in params.datasets[name].evaluation.extractors
+    ]
+    sources = {params.source_names[name] for name in datasets}
+    trained = {extractor_id(params, *each) for each in wanted}
+    return len(sources) + len(trained) + len(wanted) + len(datasets)
+
+
+def run_outputs(paths: "Paths", params: Params, run: Run) -> list[Path]:
+    """The files that a run leaves behind, without logs."""
+    extractors = params.datasets[run.dataset].evaluation.extractors
+    return [
+        paths.weights(run),
+        paths.history(run),
+        paths.snapshots(run),
+        paths.preview(run),
+        paths.train_about(run),
+        paths.samples(run),
+        *(paths.features(run, extractor) for extractor in extractors),
+        paths.scores(run),
+        paths.tradeoff(run),
+        *([paths.clusters(run)] if has_clusters(params, run) else []),
+    ]
+
+
 def default_network(dataset: Dataset) -> str:
     """The network for the shape of the data when neither data set nor model names one."""
     if dataset.is_points:
@@ -214,6 +265,9 @@ class Paths:
 
     def checkpoint(self, run, fingerprint):
         return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"
+
+    def log(self, stage, name):
+        return self.results / "logs" / stage / f"{name}.log"
 
     def drawn(self, name):
         return self.results / "drawn" / name

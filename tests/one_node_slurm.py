@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
@@ -209,10 +210,8 @@ def main():
     ):
         print(f'export PATH="{folder}/bin:$PATH"', flush=True)
         print("SLURM runs until Ctrl-C.", file=sys.stderr)
-        try:
+        with suppress(KeyboardInterrupt):
             slurm.processes[1].wait()
-        except KeyboardInterrupt:
-            pass
 
 
 if __name__ == "__main__":

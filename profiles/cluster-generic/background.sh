@@ -40,7 +40,7 @@ status)
     ;;
 cancel)
     for id in "$@"; do
-        kill -TERM -- "-$(cat "$folder/$id.leader")" 2>/dev/null
+        kill -TERM "-$(cat "$folder/$id.leader")" 2>/dev/null || true # has just ended
     done
     ;;
 *)
