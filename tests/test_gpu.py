@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from threading import Timer
 
 import pytest
 
@@ -31,7 +32,7 @@ def machine(tmp_path, monkeypatch):
 @pytest.fixture
 def hold(machine):
     """Starts processes that take a share and keep it; all end with the test."""
-    processes = []
+    processes, timers = [], []
 
     def start(shares, **more):
         processes.append(
@@ -44,10 +45,13 @@ def hold(machine):
                 text=True,
             )
         )
+        timers.append(Timer(60, processes[-1].kill))  # no test waits for ever
+        timers[-1].start()
         return processes[-1]
 
     yield start
-    for process in processes:
+    for process, timer in zip(processes, timers, strict=True):
+        timer.cancel()
         process.kill()
         process.communicate()
 

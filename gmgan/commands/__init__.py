@@ -1,1 +1,1 @@
-"""One cell by hand: draw from a run, score or cluster images of one's own, export a model."""
+"""By hand: draw from a run, score or cluster images of one's own, export a model, count costs."""
