@@ -27,6 +27,7 @@ STYLE = {
     "grid.linewidth": 0.5,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names may hold dollar signs
     "font.family": "sans-serif",
     "svg.hashsalt": "gmgan",
     "figure.dpi": 100,
@@ -108,6 +109,11 @@ def training_curves(histories) -> str:
         return _svg(figure)
 
 
+def extent_of(centres, std) -> float:
+    """Half the side of a plot of points: all modes (M x 2) with their circles, and a margin."""
+    return float(1.25 * (np.abs(centres).max() + 3 * std))
+
+
 def scatters(panels: list, centres, std) -> str:
     """Generated points coloured by component, over the 3-std circles of the true modes.
 
@@ -115,7 +121,7 @@ def scatters(panels: list, centres, std) -> str:
     """
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
-    extent = 1.25 * (np.abs(centres).max() + 3 * std)
+    extent = extent_of(centres, std)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             rows, columns, figsize=(2.4 * columns, 2.55 * rows), squeeze=False
