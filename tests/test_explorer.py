@@ -95,7 +95,7 @@ def test_a_sheet_holds_every_image_where_it_belongs(channels):
 def test_points_survive_packing():
     points = np.random.default_rng(0).uniform(-3, 3, (7, 5, 2))
     found = np.frombuffer(base64.b64decode(explorer.packed(points, 1.5)), "<i2")
-    back = found.reshape(points.shape) * explorer.FRAMES * 1.5 / 32767
+    back = found.reshape(points.shape).astype(float) * explorer.FRAMES * 1.5 / 32767
     assert np.allclose(back, points, atol=1e-4)
 
 
