@@ -32,7 +32,7 @@ STYLE = {
     "svg.hashsalt": "gmgan",
     "figure.dpi": 100,
 }
-LINE_COLOURS = [COLOURS[i] for i in (7, 1, 0, 2, 3, 5, 4, 8, 9)]
+LINE_COLOURS = [COLOURS[i] for i in (8, 1, 0, 2, 3, 5, 4, 7, 9)]
 MARKERS = "osD^vP<>X*"
 DASHES = ["-", "--", "-.", ":"]
 SWEEP_PANELS = ("quality", "diversity", "fid", "frechet_distance", "precision_k3", "recall_k3")
@@ -250,7 +250,7 @@ def convergence(curves, styles) -> str:
         figure, axes = plt.subplots(1, len(metrics), figsize=(4.4 * len(metrics), 3.4))
         for axis, metric in zip(np.atleast_1d(axes), metrics, strict=True):
             for title, line in curves[curves.metric == metric].groupby("title", sort=False):
-                style = {**styles[title], "marker": None}
+                style = {**styles[title], "markevery": max(1, len(line) // 8)}
                 axis.plot(line.kimg, line["mean"], label=title, **style)
                 axis.fill_between(
                     line.kimg, line.low, line.high, color=style["color"], alpha=0.12, lw=0
