@@ -33,7 +33,12 @@ def main():
         options.page.write_text(new)
     elif _masked(old) != _masked(new):
         changed = difflib.unified_diff(
-            _masked(old).splitlines(), _masked(new).splitlines(), "shown", "printed", n=1, lineterm=""
+            _masked(old).splitlines(),
+            _masked(new).splitlines(),
+            "shown",
+            "printed",
+            n=1,
+            lineterm="",
         )
         sys.exit(f"{options.page} does not show what its commands print:\n" + "\n".join(changed))
 
@@ -50,7 +55,13 @@ def _run(piece, folder):
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(folder.resolve()), "COLUMNS": "90", "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTHONPATH": str(folder.resolve()),
+            "COLUMNS": "90",
+            "PYTHONUNBUFFERED": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
