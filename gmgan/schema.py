@@ -182,7 +182,8 @@ class Training(Strict):
     """Adam on both networks, one discriminator step and one generator step per batch.
 
     `kimg_continued`: budget of a model that continues another one (`init_from`); null: `kimg`.
-    `snapshots`: at so many evenly spaced times, and at the start, samples are kept.
+    `snapshots`: at so many evenly spaced times, and at the start, samples are kept. `precision`:
+    bfloat16 runs the networks in mixed precision; weights, losses and Adam stay float32.
     """
 
     kimg: PositiveFloat
@@ -192,6 +193,7 @@ class Training(Strict):
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     snapshots: PositiveInt = 10
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class TrainingChange(Strict):
@@ -202,6 +204,7 @@ class TrainingChange(Strict):
     learning_rate: PositiveFloat | None = None
     beta1: Annotated[float, Field(ge=0, lt=1)] | None = None
     beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
+    precision: Literal["float32", "bfloat16"] | None = None
 
 
 class Latent(Strict):

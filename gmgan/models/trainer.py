@@ -16,13 +16,14 @@ class Trainer:
     then one of the generator, and of the prior if it is learned, on the same generated samples.
 
     samples (Tensor): uint8 N x C x H x W or float32 N x 2; labels (LongTensor): N. training (dict):
-    kimg, batch_size, learning_rate, beta1, beta2. The order of data depends on `order_seed` and
+    kimg, batch_size, learning_rate, beta1, beta2 and, for other than float32, precision. The order of data depends on `order_seed` and
     the noise on `noise_seed` alone.
     """
 
     def __init__(self, model, training, samples, labels, order_seed, noise_seed):
         self.model, self.samples, self.labels = model, samples, labels
         self.batch_size = training["batch_size"]
+        self.mixed = training.get("precision", "float32") == "bfloat16"
         self.total_iterations = max(1, math.ceil(training["kimg"] * 1000 / self.batch_size))
         self.order_seed = order_seed
         self.iteration = 0
@@ -49,7 +50,8 @@ class Trainer:
         index = self._next_indices()
         real, real_classes = to_model_range(self.samples[index]), self.labels[index]
         k, y, eps = self._latent()
-        fake = model.generate(k, y, eps)
+        with self._precision():
+            fake = model.generate(k, y, eps)
         fake_classes = objective.fake_classes(k, y)
 
         model.discriminator.requires_grad_(True)
@@ -58,7 +60,9 @@ class Trainer:
         self._descend("d", d_loss)
 
         model.discriminator.requires_grad_(False)
-        g_loss = objective.generator_loss(model.discriminator(fake), fake_classes)
+        with self._precision():
+            g_out = model.discriminator(fake)
+        g_loss = objective.generator_loss(g_out.float(), fake_classes)
         self._descend("g", g_loss)
         self.iteration += 1
         with torch.no_grad():
@@ -122,9 +126,15 @@ class Trainer:
 
     def _discriminate(self, real, fake):
         """Outputs for both batches: one pass, or two where outputs depend on the batch."""
-        if self.model.discriminator.batch_statistics:
-            return self.model.discriminator(real), self.model.discriminator(fake)
-        return self.model.discriminator(torch.cat([real, fake])).split(self.batch_size)
+        net = self.model.discriminator
+        with self._precision():
+            if net.batch_statistics:
+                return net(real).float(), net(fake).float()
+            return net(torch.cat([real, fake])).float().split(self.batch_size)
+
+    def _precision(self):
+        """Where the networks run: bfloat16 for what may, or nothing changed."""
+        return torch.autocast(self.samples.device.type, torch.bfloat16, enabled=self.mixed)
 
     def _descend(self, name, loss):
         self.optimizers[name].zero_grad()
