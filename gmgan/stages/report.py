@@ -90,8 +90,11 @@ class Section:
             self.first.setdefault((cell.model, cell.K), cell)
         self.scored = {cell: read_json(context.paths.scores(cell)) for cell in cells}
         titles = {**self.titles, **BASELINES}
+        own = _own_labels(self.entry.evaluation.metrics)
+        wanted = {**KINDS, "scores": [*tables.SAMPLES, *own]}
         self.tables = {
-            kind: tables.score_tables(self.rows, wanted, titles) for kind, wanted in KINDS.items()
+            kind: tables.score_tables(self.rows, metrics, titles, tables.METRICS | own)
+            for kind, metrics in wanted.items()
         }
         self.frames = {
             "scores": self._scores(),
@@ -241,7 +244,7 @@ class Section:
         ]
 
     def _scatters(self):
-        centres = np.array(self.entry.source.centres())
+        centres = np.array(self.entry.source.centres)
         panels = []
         for cell in self.first.values():
             arrays, _ = read_arrays(self.context.paths.samples(cell))
@@ -268,6 +271,14 @@ def _write_folder(folder, texts):
 
 def _titles(context):
     return {name: model.title for name, model in context.params.models.items()}
+
+
+def _own_labels(metrics):
+    """Labels of metrics of the user's own, as those of the built-in ones."""
+    direction = {"higher": 1, "lower": -1, None: 0}
+    return {
+        name: (entry.title, direction[entry.better], 3, False) for name, entry in metrics.items()
+    }
 
 
 def _baselines(context):
