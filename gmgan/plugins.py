@@ -79,7 +79,8 @@ def load(kind: str, built_in=()):
             f"{name}: importing {module} failed with {type(error).__name__}: {text}"
         ) from error
     if attribute and not hasattr(found, attribute):
-        known = [public for public in vars(found) if not public.startswith("_")]
+        own = vars(found).items()
+        known = [public for public, value in own if getattr(value, "__module__", None) == module]
         raise GmganError(f"{name}: {unknown_name(f'attribute of {module}', attribute, known)}")
     return getattr(found, attribute) if attribute else found
 
