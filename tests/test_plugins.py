@@ -630,6 +630,20 @@ def test_what_this_package_gives_to_a_plug_in_counts(changed):
     assert found == {"report", *of(RUN)}
 
 
+# --- the documentation ----------------------------------------------------------------------------
+
+
+def test_the_documentation_shows_the_files_as_they_are():
+    page = (ROOT / "docs" / "plugins.md").read_text()
+    blocks = re.findall(r"```(?:python|yaml)\n(.*?)```", page, re.DOTALL)
+    files = {path.name: path.read_text() for path in EXAMPLE.iterdir() if path.is_file()}
+    for block in blocks:
+        assert any(block in text for text in files.values()), block
+    for name in ("shapes.py", "lattice.py"):
+        assert files[name] in blocks
+        assert len(files[name].splitlines()) < 40
+
+
 # --- a project that uses them ---------------------------------------------------------------------
 
 CROSS = """
