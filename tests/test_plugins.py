@@ -92,6 +92,14 @@ def test_a_right_data_set_of_points_conforms():
     check_plugin("data-set", reader(), **POINTS)
 
 
+def test_unlabelled_images_conform():
+    def read(source, archives):
+        images, labels = np.zeros((9, 8, 8, 3), np.uint8), np.full(9, -1)
+        return Splits(images, labels, images, labels, [])
+
+    check_plugin("data-set", read, sample_shape=[8, 8, 3])
+
+
 @pytest.mark.parametrize(
     ("read", "message"),
     [
