@@ -768,6 +768,13 @@ class TestProject:
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
 
+    def test_the_page_shows_what_its_commands_print(self, used, tmp_path):
+        project = used.copy(tmp_path / "p")
+        page = ROOT / "docs" / "plugins.md"
+        command = [sys.executable, ROOT / "docs" / "console.py", project.folder, page, "--check"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
     def test_an_exported_model_needs_its_plug_in(self, used, tmp_path):
         params = FILE.removeprefix("params=")
         used.gmgan("--params", params, "export", LATTICE, "--out", tmp_path / "model")
