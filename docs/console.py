@@ -5,8 +5,8 @@
 
 In a block ```console, a line `$ COMMAND` is run by bash in FOLDER, a copy of the project; the lines
 up to the next command or the end of the block are its output, standard error included. A line
-` ...` in the old output stands for lines left out: the new output is cut as the old one was. The check
-ignores digits, since times and scores differ between machines.
+` ...` in the old output stands for lines left out: the new output is cut as the old one was. The
+check ignores digits, since times and scores differ between machines.
 """
 
 import argparse
@@ -33,7 +33,12 @@ def main():
         options.page.write_text(new)
     elif _masked(old) != _masked(new):
         changed = difflib.unified_diff(
-            _masked(old).splitlines(), _masked(new).splitlines(), "shown", "printed", n=1, lineterm=""
+            _masked(old).splitlines(),
+            _masked(new).splitlines(),
+            "shown",
+            "printed",
+            n=1,
+            lineterm="",
         )
         sys.exit(f"{options.page} does not show what its commands print:\n" + "\n".join(changed))
 
@@ -46,11 +51,16 @@ def _run_block(text, folder):
 def _run(piece, folder):
     first, _, shown = piece.partition("\n")
     command = first.removeprefix("$ ")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    change = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder.resolve()),
+        "PYTHONUNBUFFERED": "1",
+        "COLUMNS": "90",
+    }
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(folder.resolve()), "COLUMNS": "90", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **change},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -71,7 +81,7 @@ def _cut(output, shown):
 
 
 def _masked(text):
-    """Without what differs between machines: digits (exponents too) and how wide they make columns."""
+    """Without what differs between machines: numbers, hashes and the width of columns."""
     text = re.sub(r"-?\d[\d.,]*(e[-+]?\d+)?", "#", text)
     return re.sub(r"[ \t]+", " ", re.sub(r"\b[0-9a-f#]{8,}\b", "#", text))
 

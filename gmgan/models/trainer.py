@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from gmgan.models.adam import FlatAdam
 from gmgan.pixels import to_model_range
 from gmgan.seeds import derive_seed
 
@@ -28,17 +29,10 @@ class Trainer:
         self.epoch, self.order = -1, None
         self.noise = torch.Generator(samples.device).manual_seed(noise_seed)
         generator_side = [*model.generator.parameters(), *model.prior.parameters()]
+        rates = {name: training[name] for name in ("learning_rate", "beta1", "beta2")}
         self.optimizers = {
-            name: torch.optim.Adam(
-                parameters,
-                lr=training["learning_rate"],
-                betas=(training["beta1"], training["beta2"]),
-                fused=True,
-            )
-            for name, parameters in (
-                ("g", generator_side),
-                ("d", list(model.discriminator.parameters())),
-            )
+            "g": FlatAdam(generator_side, **rates),
+            "d": FlatAdam(list(model.discriminator.parameters()), **rates),
         }
 
     @property
@@ -49,8 +43,9 @@ class Trainer:
     def step(self):
         """One iteration. Returns a tensor: D loss, G loss, mean realness of real and generated."""
         model, objective = self.model, self.model.objective
-        model.generator.train()
-        model.discriminator.train()
+        for network in (model.generator, model.discriminator):
+            if not network.training:
+                network.train()
         index = self._next_indices()
         real, real_classes = to_model_range(self.samples[index]), self.labels[index]
         k, y, eps = self._latent()
@@ -80,8 +75,7 @@ class Trainer:
         """Everything that training depends on from here, as a flat dict of tensors."""
         state = {f"model.{name}": tensor for name, tensor in self.model.state().items()}
         for name, optimizer in self.optimizers.items():
-            for i, slots in optimizer.state_dict()["state"].items():
-                state |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
+            state |= {f"adam.{name}.{slot}": value for slot, value in optimizer.state().items()}
         state["noise"] = self.noise.get_state()
         state["iteration"] = torch.tensor(self.iteration)
         return state
@@ -96,16 +90,7 @@ class Trainer:
             }
         )
         for name, optimizer in self.optimizers.items():
-            full = optimizer.state_dict()
-            parameters = optimizer.param_groups[0]["params"]
-            slots = {}
-            for key, value in state.items():
-                if key.startswith(f"adam.{name}."):
-                    _, _, i, slot = key.split(".")
-                    if slot != "step":  # moments lie in memory as their parameter does
-                        value = torch.empty_like(parameters[int(i)]).copy_(value)
-                    slots.setdefault(int(i), {})[slot] = value
-            optimizer.load_state_dict({**full, "state": slots})
+            optimizer.load_state({slot: state[f"adam.{name}.{slot}"] for slot in optimizer.state()})
         self.noise.set_state(state["noise"].cpu())
         self.iteration = int(state["iteration"])
 
@@ -142,6 +127,6 @@ class Trainer:
         return self.model.discriminator(torch.cat([real, fake])).split(self.batch_size)
 
     def _descend(self, name, loss):
-        self.optimizers[name].zero_grad(set_to_none=True)
+        self.optimizers[name].zero_grad()
         loss.backward()
         self.optimizers[name].step()
