@@ -68,7 +68,7 @@ def check_run(params: Params, run: Run):
         raise GmganError(
             f"{run.name}: model '{run.model}' has one normal prior, so K must be 1, got {run.K}"
         )
-    if model.objective != "gan" and not labelled:
+    if model.needs_labels and not labelled:
         raise GmganError(
             f"{run.name}: model '{run.model}' needs class labels and data set "
             f"'{run.dataset}' has none; take '{run.dataset}' out of its cells"
@@ -102,7 +102,7 @@ def has_clusters(params: Params, run: Run) -> bool:
     """True for the runs whose components are to cluster real samples: unsupervised mixtures."""
     source = params.datasets[run.dataset].source
     labelled = source.n_classes is not None or source.kind == "images"
-    return run.K > 1 and params.models[run.model].objective == "gan" and labelled
+    return run.K > 1 and not params.models[run.model].needs_labels and labelled
 
 
 def default_network(dataset: Dataset) -> str:
@@ -123,7 +123,7 @@ def settings(params: Params, run: Run) -> Settings:
         training["kimg"] = continued
     return Settings(
         run=run,
-        prior=model.prior.model_dump(exclude_none=True),
+        prior=model.prior.model_dump(),
         objective=model.objective,
         latent=_changed(dataset.latent, model.latent),
         network=params.lookup("networks", network).model_dump(),

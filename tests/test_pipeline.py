@@ -160,7 +160,7 @@ def test_convergence_follows_from_the_snapshots(finished):
     scored = json.loads((folder / "scores.json").read_text())
     assert len(scored["convergence"]) == len(snapshots["kimg"]) == 41
     for i in (0, 20, 40):
-        exact = mode_scores(snapshots["samples"][i], np.array(source.centres()), source.std)
+        exact = mode_scores(snapshots["samples"][i], np.array(source.centres), source.std)
         point = scored["convergence"][i]
         assert point == {"kimg": snapshots["kimg"][i], **exact}
 

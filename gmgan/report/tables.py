@@ -81,9 +81,17 @@ class ScoreTable:
     rows: list
 
 
-def label_of(metric):
+def label_of(metric, labels=METRICS):
     """(label, direction, digits, in [0, 1]); unknown metrics are shown under their own name."""
-    return METRICS.get(metric, (metric.replace("_", " "), 0, 3, False))
+    return labels.get(metric, (metric.replace("_", " "), 0, 3, False))
+
+
+def own_labels(metrics):
+    """Labels, as in METRICS, of scores of the user's own: the entries of evaluation.metrics."""
+    direction = {"higher": 1, "lower": -1, None: 0}
+    return {
+        name: (entry.title, direction[entry.better], 3, False) for name, entry in metrics.items()
+    }
 
 
 def model_label(model, K, titles):
@@ -92,10 +100,10 @@ def model_label(model, K, titles):
     return f"{titles.get(model, model)}{components}"
 
 
-def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
+def score_tables(rows: pd.DataFrame, wanted: list, titles: dict, labels=METRICS) -> list:
     """One ScoreTable per extractor from the rows of one data set; `wanted` metrics, in order.
 
-    titles (dict): a model's name -> its title.
+    titles (dict): a model's name -> its title; labels (dict): as METRICS.
     """
     rows = rows[rows.metric.isin(wanted)]
     found = []
@@ -111,7 +119,7 @@ def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
         }
         columns = []  # (metric, n_fake, label, direction)
         for metric in [name for name in wanted if (group.metric == name).any()]:
-            label, direction, _, _ = label_of(metric)
+            label, direction, _, _ = label_of(metric, labels)
             counts = sorted(runs[runs.metric == metric].n_fake.dropna().unique(), reverse=True)
             for count in counts or [None]:
                 several = f", n = {count:,}" if len(counts) > 1 else ""

@@ -61,7 +61,7 @@ def run(context: Context, suite: str):
             seeds=sorted({cell.seed for cell in runs}),
             machines=_machines(trained.values()),
             train_seconds=sum(about["seconds"] for about in trained.values()),
-            numbers=_numbers(context, runs, table, sweep, trained),
+            numbers=_numbers(context, runs, table, sweep, trained, sections),
             explorer=_explorer(runs, trained, {section.name: section for section in sections}),
         ),
     )
@@ -82,7 +82,7 @@ def _explorer(runs, trained, sections):
     }
 
 
-def _numbers(context, runs, table, sweep, trained):
+def _numbers(context, runs, table, sweep, trained, sections):
     """Every score of the suite and where it comes from, for the page."""
     cells = evidence.cells_of(table)
     for cell in runs:
@@ -111,6 +111,9 @@ def _numbers(context, runs, table, sweep, trained):
         path = context.paths.clusters(twin) if twin else context.paths.floor(found["dataset"])
         found["files"] = {"scores": str(path), "clusters": str(path)}
         found["data"] = context.data_about(found["dataset"])["sha256"]
+    labels = {**tables.METRICS}
+    for section in sections:
+        labels |= section.own
     return {
         "cells": cells,
         "columns": evidence.PER_ROW,
@@ -118,7 +121,7 @@ def _numbers(context, runs, table, sweep, trained):
         "sweep_columns": [*evidence.PER_ROW, "sigma_scale"],
         "sweep": evidence.rows_by_run(sweep, [*evidence.PER_ROW, "sigma_scale"]),
         "labels": {
-            metric: [tables.label_of(metric)[0], tables.label_of(metric)[2]]
+            metric: [tables.label_of(metric, labels)[0], tables.label_of(metric, labels)[2]]
             for metric in table.metric.dropna().unique()
         },
         "palette": figures.COLOURS,

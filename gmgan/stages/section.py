@@ -42,8 +42,11 @@ class Section:
             self.first.setdefault((cell.model, cell.K), cell)
         self.scored = {cell: read_json(context.paths.scores(cell)) for cell in cells}
         titles = {**self.titles, **BASELINES}
+        self.own = tables.own_labels(self.entry.evaluation.metrics)
+        wanted = {**KINDS, "scores": [*tables.SAMPLES, *self.own]}
         self.tables = {
-            kind: tables.score_tables(self.rows, wanted, titles) for kind, wanted in KINDS.items()
+            kind: tables.score_tables(self.rows, metrics, titles, tables.METRICS | self.own)
+            for kind, metrics in wanted.items()
         }
         self.frames = {
             "scores": self._scores(),
@@ -112,7 +115,7 @@ class Section:
             return scales | {"image": self.about["sample_shape"][:2]}
         source = self.entry.source
         return scales | {
-            "centres": source.centres(),
+            "centres": source.centres,
             "radius": 3 * source.std,
             "extent": self._extent(),
         }
@@ -128,7 +131,7 @@ class Section:
     def _extent(self):
         """Half the side of plots of points."""
         source = self.entry.source
-        return figures.extent_of(np.array(source.centres()), source.std)
+        return figures.extent_of(np.array(source.centres), source.std)
 
     def _memorisation(self):
         """Distances to the nearest training image: a row per run on images."""
@@ -261,7 +264,7 @@ class Section:
         ]
 
     def _scatters(self):
-        centres = np.array(self.entry.source.centres())
+        centres = np.array(self.entry.source.centres)
         panels = []
         for cell in self.first.values():
             arrays, _ = read_arrays(self.context.paths.samples(cell))
