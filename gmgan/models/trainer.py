@@ -16,8 +16,8 @@ class Trainer:
     then one of the generator, and of the prior if it is learned, on the same generated samples.
 
     samples (Tensor): uint8 N x C x H x W or float32 N x 2; labels (LongTensor): N. training (dict):
-    kimg, batch_size, learning_rate, beta1, beta2 and, for other than float32, precision. The order of data depends on `order_seed` and
-    the noise on `noise_seed` alone.
+    kimg, batch_size, learning_rate, beta1, beta2 and, for other than float32, precision. The order
+    of data depends on `order_seed` and the noise on `noise_seed` alone.
     """
 
     def __init__(self, model, training, samples, labels, order_seed, noise_seed):
