@@ -3,7 +3,8 @@
 A stage's fingerprint covers the parameters it reads, the fingerprints of what it takes as input,
 and the source of exactly the modules that compute its result. Snakemake gets it as a rule
 parameter, artifacts carry it, and the report refuses artifacts whose fingerprint is not the
-expected one. Comments and docstrings do not count as code.
+expected one. Comments and docstrings do not count as code. The code of plug-ins counts like that of
+this package, with the modules they import from the folder of params.yaml or from their own package.
 
 Modules that only move settings and files about (`PLUMBING`) are left out: what they pass on is
 hashed by value.
@@ -13,9 +14,11 @@ import ast
 import hashlib
 import json
 from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 
-from gmgan import data, models
+from gmgan import data, models, plugins
+from gmgan.errors import GmganError
 from gmgan.grid import Run, extractor_id, has_clusters, settings, suite_runs
 from gmgan.schema import Params
 
@@ -23,6 +26,7 @@ PLUMBING = frozenset(
     {
         "gmgan",
         "gmgan.errors",
+        "gmgan.plugins",
         "gmgan.params",
         "gmgan.schema",
         "gmgan.artifacts",
@@ -47,33 +51,66 @@ def digest(*parts) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-@cache
-def _parse(module: str):
-    """(hash of a module's code, gmgan modules it imports); None if there is no such module."""
+def _file(module):
+    """The file of a module's code, or None."""
+    if module.partition(".")[0] != "gmgan":
+        return plugins.find(module)
     base = Path(__file__).parent.parent.joinpath(*module.split("."))
     path = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
-    if not path.exists():
+    return path if path.exists() else None
+
+
+@cache
+def _parse(module: str):
+    """(hash of a module's code, modules it imports whose code counts); None if it has no file.
+
+    Raises GmganError if the code is no Python.
+    """
+    path = _file(module)
+    if path is None:
         return None
-    tree = ast.parse(path.read_text())
-    imports = set()
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    try:
+        tree = ast.parse(path.read_bytes())
+        imports = _imports(tree, package)
+    except (SyntaxError, ValueError, ImportError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise GmganError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imports |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             body = node.body
             if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
                 node.body = body[1:] or [ast.Pass()]
     code = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return code, frozenset(name for name in imports if name.split(".")[0] == "gmgan")
+    return code, frozenset(name for name in imports if _counts(name, module))
+
+
+def _imports(tree, package):
+    """Names that a module of `package` may import; raises ImportError for `..` beyond the top."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            names |= {origin, *(f"{origin}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def _counts(name, importer):
+    """True for modules of this package and, if a plug-in imports them, of the user's own code."""
+    top, own = name.partition(".")[0], importer.partition(".")[0]
+    return top == "gmgan" or (own != "gmgan" and (top == own or plugins.is_local(name)))
 
 
 def module_closure(roots) -> tuple[str, ...]:
-    """The modules of this package that `roots` import, directly or not, without the plumbing."""
+    """The modules that `roots` import, directly or not, as far as they count; no plumbing."""
     found, waiting = set(), list(roots)
     while waiting:
         module = waiting.pop()
+        package = module.rpartition(".")[0]
+        if package:
+            waiting.append(package)
         if module in found or module in PLUMBING or _parse(module) is None:
             continue
         found.add(module)
@@ -83,7 +120,7 @@ def module_closure(roots) -> tuple[str, ...]:
 
 @cache
 def code_hash(*roots: str) -> str:
-    """Hash of the code of `roots` and of every module of this package that they import."""
+    """Hash of the code of `roots` and of every module that they import, as far as it counts."""
     return digest([(name, _parse(name)[0]) for name in module_closure(roots)])
 
 
@@ -97,9 +134,8 @@ class Fingerprints:
     def data(self, source: str) -> str:
         """Of a prepared data set; `source` is the entry that owns the data."""
         entry = self.params.datasets[source].source
-        return digest(
-            "data", entry.model_dump(), code_hash("gmgan.stages.prepare", data.MODULES[entry.kind])
-        )
+        reader = plugins.module_of(entry.kind, data.READERS)
+        return digest("data", entry.model_dump(), code_hash("gmgan.stages.prepare", reader))
 
     def extractor(self, dataset: str, extractor: str) -> str:
         """Of an extractor's weights."""
@@ -131,7 +167,7 @@ class Fingerprints:
 
     def floor(self, dataset: str) -> str:
         """Of the real-against-real scores of a data set."""
-        return digest("floor", self._score_inputs(dataset))
+        return digest("floor", self._score_inputs(dataset), self._own_metrics(dataset))
 
     def train(self, run: Run) -> str:
         """Of a run's weights."""
@@ -139,8 +175,9 @@ class Fingerprints:
             resolved = settings(self.params, run)
             code = code_hash(
                 "gmgan.stages.train",
-                models.NETWORKS[resolved.network["kind"]],
-                models.OBJECTIVES[resolved.objective],
+                plugins.module_of(resolved.network["kind"], models.NETWORKS),
+                plugins.module_of(resolved.prior["kind"], models.PRIORS),
+                plugins.module_of(resolved.objective, models.OBJECTIVES),
             )
             self._known[run] = digest(
                 "train",
@@ -167,7 +204,12 @@ class Fingerprints:
 
     def scores(self, run: Run) -> str:
         """Of a run's scores."""
-        return digest("scores", self.sample(run), self._score_inputs(run.dataset))
+        return digest(
+            "scores",
+            self.sample(run),
+            self._score_inputs(run.dataset),
+            self._own_metrics(run.dataset),
+        )
 
     def tradeoff(self, run: Run) -> str:
         """Of a run's sweep of sigma_scale."""
@@ -192,6 +234,11 @@ class Fingerprints:
             code_hash("gmgan.stages.cluster"),
         )
 
+    def explore(self, run: Run) -> str:
+        """Of what the report's explorer shows of a run."""
+        scales = self.params.datasets[run.dataset].evaluation.sweep.sigma_scales
+        return digest("explore", self.sample(run), scales, code_hash("gmgan.stages.explore"))
+
     def table(self, suite: str) -> str:
         """Of the score tables of a suite."""
         runs = suite_runs(self.params, suite)
@@ -204,17 +251,22 @@ class Fingerprints:
         """Of the report of a suite."""
         folder = Path(__file__).parent / "report"
         texts = sorted([*folder.glob("templates/*"), *folder.glob("*.yaml")])
-        baselines = {name: model.baseline for name, model in self.params.models.items()}
         titles = [
             (name, entry.title)
             for section in ("datasets", "models", "suites")
             for name, entry in getattr(self.params, section).items()
         ]
+        metrics = [
+            entry.evaluation.model_dump(include={"metrics"})
+            for entry in self.params.datasets.values()
+        ]
         return digest(
             "report",
             self.table(suite),
+            [self.explore(run) for run in suite_runs(self.params, suite)],
             titles,
-            baselines,
+            metrics,
+            self.params.baselines,
             code_hash("gmgan.stages.report"),
             [hashlib.sha256(path.read_bytes()).hexdigest() for path in texts],
         )
@@ -226,7 +278,17 @@ class Fingerprints:
             self._known["scores of", dataset] = digest(
                 self.data(self.params.source_names[dataset]),
                 real,
-                entry.evaluation.model_dump(exclude={"sweep", "clustering"}),
+                entry.evaluation.model_dump(exclude={"sweep", "clustering", "metrics"}),
                 code_hash("gmgan.stages.score"),
             )
         return self._known["scores of", dataset]
+
+    def _own_metrics(self, dataset):
+        """Of the scores of the user's own; None without any."""
+        metrics = self.params.datasets[dataset].evaluation.metrics
+        if not metrics:
+            return None
+        return digest(
+            {name: (entry.kind, entry.options) for name, entry in metrics.items()},
+            code_hash(*(plugins.module_of(entry.kind) for entry in metrics.values())),
+        )

@@ -68,7 +68,7 @@ def check_run(params: Params, run: Run):
         raise GmganError(
             f"{run.name}: model '{run.model}' has one normal prior, so K must be 1, got {run.K}"
         )
-    if model.objective != "gan" and not labelled:
+    if model.needs_labels and not labelled:
         raise GmganError(
             f"{run.name}: model '{run.model}' needs class labels and data set "
             f"'{run.dataset}' has none; take '{run.dataset}' out of its cells"
@@ -102,7 +102,7 @@ def has_clusters(params: Params, run: Run) -> bool:
     """True for the runs whose components are to cluster real samples: unsupervised mixtures."""
     source = params.datasets[run.dataset].source
     labelled = source.n_classes is not None or source.kind == "images"
-    return run.K > 1 and params.models[run.model].objective == "gan" and labelled
+    return run.K > 1 and not params.models[run.model].needs_labels and labelled
 
 
 def evaluation_jobs(params: Params, run: Run) -> list[tuple[str, str]]:
@@ -113,6 +113,7 @@ def evaluation_jobs(params: Params, run: Run) -> list[tuple[str, str]]:
         *(("features", f"{run.name}.{extractor}") for extractor in extractors),
         ("score", run.name),
         ("tradeoff", run.name),
+        ("explore", run.name),
         *([("cluster", run.name)] if has_clusters(params, run) else []),
     ]
 
@@ -152,6 +153,7 @@ def run_outputs(paths: "Paths", params: Params, run: Run) -> list[Path]:
         *(paths.features(run, extractor) for extractor in extractors),
         paths.scores(run),
         paths.tradeoff(run),
+        paths.explore(run),
         *([paths.clusters(run)] if has_clusters(params, run) else []),
     ]
 
@@ -174,7 +176,7 @@ def settings(params: Params, run: Run) -> Settings:
         training["kimg"] = continued
     return Settings(
         run=run,
-        prior=model.prior.model_dump(exclude_none=True),
+        prior=model.prior.model_dump(),
         objective=model.objective,
         latent=_changed(dataset.latent, model.latent),
         network=params.lookup("networks", network).model_dump(),
@@ -262,6 +264,9 @@ class Paths:
 
     def clusters(self, run):
         return self.run(run) / "clusters.json"
+
+    def explore(self, run):
+        return self.run(run) / "explore.safetensors"
 
     def checkpoint(self, run, fingerprint):
         return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from gmgan import plugins
 from gmgan.errors import GmganError, unknown_name
 from gmgan.schema import Params
 
@@ -17,7 +18,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 def load(path="params.yaml") -> Params:
-    """Read and validate a params file.
+    """Read and validate a params file; modules of plug-ins are then found in its folder.
 
     Raises GmganError naming the file, the line, the key and the value.
     """
@@ -52,6 +53,7 @@ def load(path="params.yaml") -> Params:
         also = f"; {more} more mistake{'s' if more > 1 else ''} after it" if more else ""
         raise GmganError(f"{place}: {first['msg']}{value}{also}") from error
     _check_references(path, tree, params)
+    plugins.look_in(path.parent)
     return params
 
 

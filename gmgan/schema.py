@@ -3,25 +3,60 @@
 Every field is described where it is declared; gmgan/params.py reads the file.
 """
 
+import re
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Union, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    JsonValue,
     PositiveFloat,
     PositiveInt,
+    Tag,
     model_validator,
 )
 
 from gmgan.errors import GmganError, unknown_name
+from gmgan.plugins import is_plugin
 
 
 class Strict(BaseModel):
     """Unknown keys are errors and values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _check_kind(kind, known):
+    """Give back a kind that is known or a plug-in's name; raises ValueError for any other."""
+    if kind not in known and not is_plugin(kind):
+        raise ValueError(
+            f"{unknown_name('kind', kind, known)}, or module:attribute for one of your own"
+        )
+    return kind
+
+
+PluginName = Annotated[str, AfterValidator(lambda kind: _check_kind(kind, ()))]
+
+
+def _by_kind(*built_in, plugin):
+    """One of several entries, chosen by `kind`; module:attribute chooses `plugin`."""
+    entries = {kind: e for e in built_in for kind in get_args(e.model_fields["kind"].annotation)}
+
+    def kind_of(entry):
+        return entry.get("kind") if isinstance(entry, dict) else getattr(entry, "kind", None)
+
+    def check(entry):
+        _check_kind(str(kind_of(entry)), entries)
+        return entry
+
+    choices = tuple(Annotated[entry, Tag(entry.__name__)] for entry in (*built_in, plugin))
+    choose = Discriminator(lambda entry: entries.get(kind_of(entry), plugin).__name__)
+    return Annotated[Union[choices], choose, BeforeValidator(check)]  # noqa: UP007
 
 
 # --- data ------------------------------------------------------------------------------------
@@ -38,13 +73,14 @@ class PointSource(Strict):
     def sample_shape(self):
         return (2,)
 
+    @property
     def centres(self) -> list[tuple[float, float]]:
         """The modes' centres; given by each kind of point source."""
         raise TypeError("a point source declares its centres")
 
     @property
     def n_classes(self):
-        return len(self.centres())
+        return len(self.centres)
 
 
 class RingSource(PointSource):
@@ -54,6 +90,7 @@ class RingSource(PointSource):
     modes: PositiveInt
     radius: PositiveFloat
 
+    @property
     def centres(self):
         from math import cos, pi, sin
 
@@ -68,6 +105,7 @@ class GridSource(PointSource):
     side: PositiveInt
     spacing: PositiveFloat
 
+    @property
     def centres(self):
         offsets = [(i - (self.side - 1) / 2) * self.spacing for i in range(self.side)]
         return [(x, y) for y in offsets for x in offsets]
@@ -144,10 +182,49 @@ class ImagesSource(Strict):
         return self.classes
 
 
-Source = Annotated[
-    RingSource | GridSource | DigitsSource | TorchvisionSource | ImagesSource,
-    Field(discriminator="kind"),
-]
+class PluginSource(Strict):
+    """A data set of the user's own: `kind` names a function (source, archives) -> Splits.
+
+    `sample_shape` is [S, S, 1] or [S, S, 3] for images and [2] for points; `classes` null:
+    unlabelled. Points are scored by distance to their modes: class i lies around `centres[i]` with
+    standard deviation `std`.
+    """
+
+    kind: PluginName
+    sample_shape: tuple[PositiveInt, ...]
+    classes: PositiveInt | None = None
+    centres: list[tuple[float, float]] | None = None
+    std: PositiveFloat | None = None
+    options: dict[str, JsonValue] = {}
+
+    @property
+    def n_classes(self):
+        return self.classes
+
+    @model_validator(mode="after")
+    def _points_or_square_images(self):
+        shape = self.sample_shape
+        points = shape == (2,)
+        if not points and (
+            len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8 or shape[2] not in (1, 3)
+        ):
+            raise ValueError(
+                "sample_shape is [S, S, 1] or [S, S, 3] for square images of at least 8 pixels, "
+                f"or [2] for points (got {list(shape)})"
+            )
+        if points != (self.centres is not None) or points != (self.std is not None):
+            raise ValueError("points need centres and std, images take neither")
+        if points and self.classes != len(self.centres):
+            raise ValueError(
+                f"points are labelled by mode: classes must be {len(self.centres)}, the number of "
+                f"centres (got {self.classes})"
+            )
+        return self
+
+
+Source = _by_kind(
+    RingSource, GridSource, DigitsSource, TorchvisionSource, ImagesSource, plugin=PluginSource
+)
 
 
 # --- networks, training, priors -----------------------------------------------------------------
@@ -175,14 +252,22 @@ class DcganNetwork(Strict):
     batch_norm: bool = True
 
 
-Network = Annotated[MlpNetwork | DcganNetwork, Field(discriminator="kind")]
+class PluginEntry(Strict):
+    """A network or a prior of the user's own; its code is given `options`."""
+
+    kind: PluginName
+    options: dict[str, JsonValue] = {}
+
+
+Network = _by_kind(MlpNetwork, DcganNetwork, plugin=PluginEntry)
 
 
 class Training(Strict):
     """Adam on both networks, one discriminator step and one generator step per batch.
 
     `kimg_continued`: budget of a model that continues another one (`init_from`); null: `kimg`.
-    `snapshots`: at so many evenly spaced times, and at the start, samples are kept.
+    `snapshots`: at so many evenly spaced times, and at the start, samples are kept. `precision`:
+    bfloat16 runs the networks in mixed precision; weights, losses and Adam stay float32.
     """
 
     kimg: PositiveFloat
@@ -192,6 +277,7 @@ class Training(Strict):
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     snapshots: PositiveInt = 10
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class TrainingChange(Strict):
@@ -202,6 +288,7 @@ class TrainingChange(Strict):
     learning_rate: PositiveFloat | None = None
     beta1: Annotated[float, Field(ge=0, lt=1)] | None = None
     beta2: Annotated[float, Field(ge=0, lt=1)] | None = None
+    precision: Literal["float32", "bfloat16"] | None = None
 
 
 class Latent(Strict):
@@ -222,32 +309,50 @@ class LatentChange(Strict):
     sigma_is: Literal["std", "variance"] | None = None
 
 
-class Prior(Strict):
-    """The latent prior. `covariance` is the learned form of a dynamic mixture."""
+class FixedPrior(Strict):
+    """A prior with nothing to learn: one standard normal, or a static mixture."""
 
-    kind: Literal["normal", "static", "dynamic"]
-    covariance: Literal["full", "diagonal", "scalar"] | None = None
+    kind: Literal["normal", "static"]
 
-    @model_validator(mode="after")
-    def _covariance_of_dynamic_only(self):
-        if (self.kind == "dynamic") != (self.covariance is not None):
-            raise ValueError(
-                "covariance (full, diagonal or scalar) belongs to the dynamic prior and to no other"
-            )
-        return self
+
+class DynamicPrior(Strict):
+    """A learned mixture; `covariance` is its learned form."""
+
+    kind: Literal["dynamic"]
+    covariance: Literal["full", "diagonal", "scalar"]
+
+
+Prior = _by_kind(FixedPrior, DynamicPrior, plugin=PluginEntry)
+
+USES_LABELS = {"gan": False, "acgan": True, "supervised": True}
 
 
 class Model(Strict):
-    """Prior x objective, and what it changes in its data set's settings."""
+    """Prior x objective, and what it changes in its data set's settings.
+
+    `uses_labels` is for objectives of the user's own, and true for those that need class labels.
+    """
 
     title: str
     prior: Prior
-    objective: Literal["gan", "acgan", "supervised"]
+    objective: Annotated[str, AfterValidator(lambda kind: _check_kind(kind, USES_LABELS))]
+    uses_labels: bool | None = None
     baseline: str | None = None
     network: str | None = None
     latent: LatentChange = LatentChange()
     training: TrainingChange = TrainingChange()
     init_from: str | None = None
+
+    @property
+    def needs_labels(self) -> bool:
+        """True if the objective plays for classes."""
+        return USES_LABELS.get(self.objective, bool(self.uses_labels))
+
+    @model_validator(mode="after")
+    def _labels_of_built_in_objectives_are_known(self):
+        if self.uses_labels is not None and self.objective in USES_LABELS:
+            raise ValueError("uses_labels is for objectives of your own; remove it")
+        return self
 
 
 # --- evaluation ---------------------------------------------------------------------------------
@@ -315,6 +420,22 @@ class Clustering(Strict):
     pca_dim: PositiveInt = 50
 
 
+class PluginMetric(Strict):
+    """A score of the user's own: `kind` names a function (fake, real, **options) -> number."""
+
+    kind: PluginName
+    title: str
+    better: Literal["higher", "lower"] | None = None
+    options: dict[str, JsonValue] = {}
+
+
+_BUILT_IN_METRIC = re.compile(
+    r"modes_captured|high_quality_\w+|kimg_to_95_modes|frechet_distance|inception_score|fid|kid|"
+    r"quality|diversity|quality_diversity|diversity_(intra|inter)|class_accuracy|"
+    r"(precision|recall|density|coverage)_k\d+|component_(purity|acc)|cluster_(acc|purity|nmi|ari)"
+)
+
+
 class Evaluation(Strict):
     """How samples are scored: how many, against what, seen by whom.
 
@@ -323,7 +444,7 @@ class Evaluation(Strict):
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
     The quality score is calibrated so that a typical real held-out sample has `held_out_quality`
     and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images
-    allows.
+    allows. `metrics`: scores of the user's own, by name.
     """
 
     extractors: list[str] = []
@@ -339,8 +460,20 @@ class Evaluation(Strict):
     held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     ms_ssim_pairs: PositiveInt = 2000
     ms_ssim_scales: PositiveInt | None = None
+    metrics: dict[str, PluginMetric] = {}
     sweep: Sweep
     clustering: Clustering
+
+    @model_validator(mode="after")
+    def _names_of_metrics_are_free(self):
+        for name in self.metrics:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(
+                    f"metrics.{name}: names are lower-case letters, digits and underscores"
+                )
+            if _BUILT_IN_METRIC.fullmatch(name):
+                raise ValueError(f"metrics.{name} has the name of a built-in score; choose another")
+        return self
 
     @model_validator(mode="after")
     def _counts_fit(self):
@@ -422,6 +555,16 @@ class Params(Strict):
             return owner(parent) if same else name
 
         return {name: owner(name) for name in self.datasets}
+
+    @property
+    def model_titles(self) -> dict[str, str]:
+        """A model's name -> its title."""
+        return {name: model.title for name, model in self.models.items()}
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """A model's name -> the model that it is compared with, for those that have one."""
+        return {name: model.baseline for name, model in self.models.items() if model.baseline}
 
     def lookup(self, section: str, name: str):
         """The entry `name` of a section; raises GmganError that lists the names that exist."""

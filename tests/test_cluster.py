@@ -29,7 +29,7 @@ SOON = ("--latency-wait", "10", "--seconds-between-status-checks", "2")
 def need(extra):
     """Skip where a plugin of Snakemake is not installed."""
     if importlib.util.find_spec(f"snakemake_executor_plugin_{extra.replace('-', '_')}") is None:
-        pytest.skip(f"needs the plugin: pip install 'gmgan[{extra}]'")
+        pytest.skip(f"needs the plugin: pip install '.[{extra}]'")
 
 
 def small_project(folder):

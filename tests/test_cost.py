@@ -96,8 +96,8 @@ def test_totals_say_what_is_unknown(context):
     assert "no time was measured for 6 runs" in text
     finished_run(context, "mnist-short.gan.K1.s0", 500.0, seconds=36.0)
     finished_run(context, "mnist-short.gmgan-static.K10.s0", 250.0, seconds=36.0)
-    # 3 x (600,000 / 500 + 600,000 / 250) s; sample, features, score, tradeoff (and cluster)
-    hours = 3 * (1200 + 2400) / 3600 + 3 * (4 + 5) * 36 / 3600
+    # 3 x (600,000 / 500 + 600,000 / 250) s; sample, features, score, tradeoff, explore, cluster
+    hours = 3 * (1200 + 2400) / 3600 + 3 * (5 + 6) * 36 / 3600
     assert f"expected on cpu, 1 thread a job: {hours:.3g} core-hours" in printed(
         context, "mnist-short"
     )
@@ -108,8 +108,8 @@ def test_gpu_hours_leave_out_the_stages_on_the_cpu(context):
     finished_run(context, "mnist-short.gmgan-static.K10.s0", 5000.0, "cuda", seconds=360.0)
     text = printed(context, "mnist-short", "cuda")
     training, scoring = 6 * 600e3 / 5000 / 3600, 0.1
-    gpu_hours = training + 3 * (3 + 4) * scoring  # all but score
-    assert f"{training + 3 * (4 + 5) * scoring:.3g} core-hours, {gpu_hours:.3g} GPU-hours" in text
+    gpu_hours = training + 3 * (4 + 5) * scoring  # all but score
+    assert f"{training + 3 * (5 + 6) * scoring:.3g} core-hours, {gpu_hours:.3g} GPU-hours" in text
 
 
 def test_measuring_trains_only_what_was_not_timed(context, monkeypatch):

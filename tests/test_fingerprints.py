@@ -142,7 +142,8 @@ def test_extending_the_seed_list_changes_no_run(params):
 
 
 def test_the_closure_of_training_has_its_parts():
-    closure = fingerprint.module_closure(["gmgan.stages.train", "gmgan.models.objectives.gan"])
+    parts = ["gmgan.models.prior", "gmgan.models.objectives.gan"]
+    closure = fingerprint.module_closure(["gmgan.stages.train", *parts])
     assert {
         "gmgan.stages.train",
         "gmgan.models.trainer",

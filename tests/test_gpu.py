@@ -115,4 +115,4 @@ def test_local_jobs_are_limited_to_gpus_times_slots(project, machine, more, limi
     assert re.search(rf"Provided resources: .*gpu=\D*{limit}\b", done.stdout + done.stderr)
     plan = project.snakemake("-n", "all", "--config", "suite=ci", PATH=machine["PATH"]).stdout
     asked = [line for line in plan.splitlines() if "resources:" in line and "gpu=1" in line]
-    assert len(asked) == 17  # train, sample, features, tradeoff, cluster, extractor, real features
+    assert len(asked) == 21  # all but prepare, floor, score, collect, report

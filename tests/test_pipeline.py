@@ -23,7 +23,10 @@ RUNS = {
     "digits-ci.acgan.K1.s0",
     "digits-ci.gmgan-supervised.K10.s0",
 }
-STAGES = {"train", "sample", "features", "score", "tradeoff", "cluster", "collect", "report"}
+STAGES = {
+    *("train", "sample", "features", "score", "tradeoff", "cluster", "explore"),
+    *("collect", "report"),
+}
 
 
 def test_scores_are_tidy_and_complete(finished):
@@ -87,6 +90,7 @@ def test_artifacts_of_a_run(finished):
         "history.csv",
         "snapshots.safetensors",
         "tradeoff.json",
+        "explore.safetensors",
         "grid.png",
         "train.json",
         "samples.safetensors",
@@ -160,7 +164,7 @@ def test_convergence_follows_from_the_snapshots(finished):
     scored = json.loads((folder / "scores.json").read_text())
     assert len(scored["convergence"]) == len(snapshots["kimg"]) == 41
     for i in (0, 20, 40):
-        exact = mode_scores(snapshots["samples"][i], np.array(source.centres()), source.std)
+        exact = mode_scores(snapshots["samples"][i], np.array(source.centres), source.std)
         point = scored["convergence"][i]
         assert point == {"kimg": snapshots["kimg"][i], **exact}
 
@@ -178,7 +182,7 @@ def test_more_seeds_add_only_the_missing_runs(finished, tmp_path):
     (project.folder / "params.yaml").write_text(text.replace(block, longer))
     plan = project.plan(*CI)
     added = {run.replace(".s0", ".s1") for run in RUNS}
-    for rule in ("train", "sample", "score", "tradeoff"):
+    for rule in ("train", "sample", "score", "tradeoff", "explore"):
         assert set(plan[rule]) == added
     assert plan["cluster"] == ["toy-ring-ci.gmgan-dynamic.K8.s1"]
     assert set(plan) == STAGES
@@ -197,7 +201,7 @@ def test_analyses_run_again_without_training(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
     project.edit("params.yaml", "sweep:\n        n: 1000", "sweep:\n        n: 900")
     plan = project.plan(*CI)
-    assert set(plan) == {"tradeoff", "collect", "report"}
+    assert set(plan) == {"tradeoff", "explore", "collect", "report"}
     assert {run.split(".")[0] for run in plan["tradeoff"]} == {"toy-ring-ci"}
     project.edit("params.yaml", "sweep:\n        n: 900", "sweep:\n        n: 1000")
     project.edit("params.yaml", "n_generated: 1000", "n_generated: 900")

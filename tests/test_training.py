@@ -21,8 +21,9 @@ def resolved(params, name):
     return grid.settings(params, grid.parse_run(params, name)).as_dict()
 
 
-def trainer_of(params, name, shape, order_seed=1, noise_seed=2, count=300):
+def trainer_of(params, name, shape, order_seed=1, noise_seed=2, count=300, **change):
     settings = resolved(params, name)
+    settings["training"] |= change
     stream = torch.Generator().manual_seed(0)
     if len(shape) == 1:
         samples = torch.randn(count, *shape, generator=stream)
@@ -43,16 +44,17 @@ NAMES = {
 }
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", NAMES)
-def test_resumed_training_is_bit_equal(params, name):
-    straight = trainer_of(params, name, NAMES[name])
+def test_resumed_training_is_bit_equal(params, name, precision):
+    straight = trainer_of(params, name, NAMES[name], precision=precision)
     for _ in range(7):
         straight.step()
-    first = trainer_of(params, name, NAMES[name])
+    first = trainer_of(params, name, NAMES[name], precision=precision)
     for _ in range(3):
         first.step()
     state = {key: value.clone().contiguous() for key, value in first.state().items()}
-    second = trainer_of(params, name, NAMES[name])
+    second = trainer_of(params, name, NAMES[name], precision=precision)
     second.load_state(state)
     for _ in range(4):
         second.step()
@@ -60,6 +62,18 @@ def test_resumed_training_is_bit_equal(params, name):
     assert expected.keys() == found.keys()
     for key in expected:
         assert torch.equal(expected[key], found[key]), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_trains_about_the_same(params, name):
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        trainer = trainer_of(params, name, NAMES[name], precision=precision)
+        losses.append(torch.stack([trainer.step() for _ in range(5)]))
+        weights = [p for module in trainer.model.modules().values() for p in module.parameters()]
+        assert {weight.dtype for weight in weights} == {torch.float32}
+    assert not torch.equal(*losses)
+    assert torch.allclose(*losses, atol=0.1, rtol=0.1)
 
 
 def test_every_part_learns_and_the_static_prior_stays(params):

@@ -13,7 +13,7 @@ from gmgan.errors import GmganError
 from gmgan.grid import Run, settings
 from gmgan.stages.context import Context
 
-ON_GPU = ("sample", "features", "tradeoff", "cluster")  # besides training, as the rules ask for it
+ON_GPU = ("sample", "features", "tradeoff", "explore", "cluster")  # as the rules ask for it
 _SECONDS = re.compile(r"^gmgan (?:\S+): ([\d.]+) s, peak memory", re.MULTILINE)
 
 

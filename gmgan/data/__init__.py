@@ -1,17 +1,17 @@
-"""Readers of data sets: each module turns a source into arrays.
+"""Readers of data sets: each turns a source into arrays.
 
-A module has `read(source, archives) -> Splits`. `source` carries the fields of the data set's
+A reader is a function `(source, archives) -> Splits`. `source` carries the fields of the data set's
 `source:` in params.yaml; `archives(name)` gives the local path of a file that must exist, or None.
 """
 
-MODULES = {
-    "ring": "gmgan.data.points",
-    "grid": "gmgan.data.points",
-    "digits": "gmgan.data.digits",
-    "mnist": "gmgan.data.official",
-    "fashion-mnist": "gmgan.data.official",
-    "cifar10": "gmgan.data.official",
-    "stl10": "gmgan.data.official",
-    "stl10-unlabelled": "gmgan.data.official",
-    "images": "gmgan.data.images",
+READERS = {
+    "ring": "gmgan.data.points:read",
+    "grid": "gmgan.data.points:read",
+    "digits": "gmgan.data.digits:read",
+    "mnist": "gmgan.data.official:read",
+    "fashion-mnist": "gmgan.data.official:read",
+    "cifar10": "gmgan.data.official:read",
+    "stl10": "gmgan.data.official:read",
+    "stl10-unlabelled": "gmgan.data.official:read",
+    "images": "gmgan.data.images:read",
 }

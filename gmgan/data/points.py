@@ -8,7 +8,7 @@ from gmgan.seeds import derive_seed
 
 def read(source, archives=None) -> Splits:
     """Draw the points of a ring or a grid; the same source always gives the same points."""
-    centres = np.array(source.centres())
+    centres = np.array(source.centres)
 
     def draw(split, count):
         rng = np.random.default_rng(derive_seed("points", split, source.kind, len(centres)))

@@ -37,3 +37,27 @@ class Splits:
                     f"the {split} split has labels from {labels.min()} to "
                     f"{labels.max()}, outside 0 to {len(self.classes) - 1}"
                 )
+
+
+def check_splits(splits, sample_shape, n_classes):
+    """Raise GmganError if a reader gave something else than its source declares.
+
+    sample_shape (tuple): (H, W, C) or (2,); n_classes (int): 0 for unlabelled data.
+    """
+    if not isinstance(splits, Splits):
+        raise GmganError(f"the reader gave {type(splits).__name__}, not gmgan.data.splits.Splits")
+    dtype = np.uint8 if len(sample_shape) == 3 else np.float32
+    for split in ("train", "test"):
+        samples, labels = getattr(splits, split), getattr(splits, f"{split}_labels")
+        found = samples.dtype, samples.shape[1:]
+        if found != (dtype, sample_shape):
+            raise GmganError(
+                f"the {split} split is {found[0]} {list(found[1])} per sample, "
+                f"expected {np.dtype(dtype)} {list(sample_shape)}"
+            )
+        if labels.dtype != np.int64:
+            raise GmganError(f"the {split} labels are {labels.dtype}, expected int64")
+        if not np.isfinite(samples).all():
+            raise GmganError(f"the {split} split holds values that are not finite")
+    if len(splits.classes) != n_classes:
+        raise GmganError(f"the reader names {len(splits.classes)} classes, expected {n_classes}")

@@ -1,12 +1,18 @@
-"""Networks, priors, objectives and the training step. The tables say which module holds a kind."""
+"""Networks, priors, objectives and the training step. The tables say what code a kind names."""
 
 NETWORKS = {
     "mlp": "gmgan.models.networks.mlp",
     "dcgan": "gmgan.models.networks.dcgan",
 }
 
+PRIORS = {
+    "normal": "gmgan.models.prior:build_prior",
+    "static": "gmgan.models.prior:build_prior",
+    "dynamic": "gmgan.models.prior:build_prior",
+}
+
 OBJECTIVES = {
-    "gan": "gmgan.models.objectives.gan",
-    "acgan": "gmgan.models.objectives.acgan",
-    "supervised": "gmgan.models.objectives.supervised",
+    "gan": "gmgan.models.objectives.gan:Objective",
+    "acgan": "gmgan.models.objectives.acgan:Objective",
+    "supervised": "gmgan.models.objectives.supervised:Objective",
 }

@@ -1,15 +1,13 @@
 """A model: generator, discriminator, prior and objective put together; and how it samples."""
 
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from gmgan import models
-from gmgan.models.prior import build_prior
+from gmgan import models, plugins
 from gmgan.pixels import to_stored_range
 from gmgan.seeds import derive_seed
 
@@ -71,22 +69,22 @@ def build_model(settings, sample_shape, n_classes, device="cpu"):
     """
     run, latent = settings["run"], settings["latent"]
     network = settings["network"]
-    objective = import_module(models.OBJECTIVES[settings["objective"]]).Objective(
-        n_classes, run["K"]
-    )
+    make_objective = plugins.load(settings["objective"], models.OBJECTIVES)
+    objective = make_objective(n_classes, run["K"])
+    build_prior = plugins.load(settings["prior"]["kind"], models.PRIORS)
     prior = build_prior(
-        settings["prior"],
+        plugins.options(settings["prior"]),
         latent,
         run["K"],
         derive_seed("prior", run["dataset"], run["K"], run["seed"]),
     )
     in_dim = latent["dim"] + (n_classes if objective.conditional else 0)
-    networks = import_module(models.NETWORKS[network["kind"]])
+    networks, options = plugins.load(network["kind"], models.NETWORKS), plugins.options(network)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("generator", run["dataset"], run["seed"]))
-        generator = networks.generator(network, in_dim, sample_shape)
+        generator = networks.generator(options, in_dim, sample_shape)
         torch.manual_seed(derive_seed("discriminator", run["dataset"], run["seed"]))
-        discriminator = networks.discriminator(network, sample_shape, objective.n_outputs)
+        discriminator = networks.discriminator(options, sample_shape, objective.n_outputs)
     model = Model(generator, discriminator, prior, objective, n_classes)
     for module in model.modules().values():
         module.to(device, memory_format=torch.channels_last)  # 1.3 times faster convolutions
@@ -128,7 +126,7 @@ def sample(model, count, seed, device="cpu", component=None, sigma_scale=1.0, on
 
 
 @torch.no_grad()
-def sample_rows(model, columns, seed, device="cpu"):
+def sample_rows(model, columns, seed, device="cpu", sigma_scale=1.0):
     """A grid of samples: one component a row, or one class a row for a conditional generator.
 
     A model with neither has as many rows as columns. Every row uses the same noise, so rows differ
@@ -146,5 +144,5 @@ def sample_rows(model, columns, seed, device="cpu"):
     none = torch.zeros_like(row)
     k = none if by_class or groups == 1 else row
     y = row if by_class else none
-    outputs = model.generate(k.to(device), y.to(device), eps.to(device))
+    outputs = model.generate(k.to(device), y.to(device), eps.to(device), sigma_scale)
     return to_stored_range(outputs), row.numpy()

@@ -63,11 +63,11 @@ class DynamicMixture(nn.Module):
 
     def forward(self, k, eps, sigma_scale=1.0):
         """z (N x dim) for components k (LongTensor, N) and noise eps (N x dim)."""
-        factors = self.factors[k]
-        if self.covariance == "full":
-            spread = torch.bmm(factors, eps.unsqueeze(2)).squeeze(2)
+        if self.covariance == "full":  # for all components at once: one product, not N small ones
+            spread = (eps @ self.factors.flatten(0, 1).T).unflatten(1, (-1, self.dim))
+            spread = spread[torch.arange(len(k), device=k.device), k]
         else:
-            spread = factors * eps
+            spread = self.factors[k] * eps
         return self.means[k] + (math.sqrt(sigma_scale) * spread if sigma_scale != 1.0 else spread)
 
 

@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from gmgan.models.adam import FlatAdam
 from gmgan.pixels import to_model_range
 from gmgan.seeds import derive_seed
 
@@ -15,30 +16,24 @@ class Trainer:
     then one of the generator, and of the prior if it is learned, on the same generated samples.
 
     samples (Tensor): uint8 N x C x H x W or float32 N x 2; labels (LongTensor): N. training (dict):
-    kimg, batch_size, learning_rate, beta1, beta2. The order of data depends on `order_seed` and
-    the noise on `noise_seed` alone.
+    kimg, batch_size, learning_rate, beta1, beta2 and, for other than float32, precision. The order
+    of data depends on `order_seed` and the noise on `noise_seed` alone.
     """
 
     def __init__(self, model, training, samples, labels, order_seed, noise_seed):
         self.model, self.samples, self.labels = model, samples, labels
         self.batch_size = training["batch_size"]
+        self.mixed = training.get("precision", "float32") == "bfloat16"
         self.total_iterations = max(1, math.ceil(training["kimg"] * 1000 / self.batch_size))
         self.order_seed = order_seed
         self.iteration = 0
         self.epoch, self.order = -1, None
         self.noise = torch.Generator(samples.device).manual_seed(noise_seed)
         generator_side = [*model.generator.parameters(), *model.prior.parameters()]
+        rates = {name: training[name] for name in ("learning_rate", "beta1", "beta2")}
         self.optimizers = {
-            name: torch.optim.Adam(
-                parameters,
-                lr=training["learning_rate"],
-                betas=(training["beta1"], training["beta2"]),
-                fused=True,
-            )
-            for name, parameters in (
-                ("g", generator_side),
-                ("d", list(model.discriminator.parameters())),
-            )
+            "g": FlatAdam(generator_side, **rates),
+            "d": FlatAdam(list(model.discriminator.parameters()), **rates),
         }
 
     @property
@@ -49,12 +44,14 @@ class Trainer:
     def step(self):
         """One iteration. Returns a tensor: D loss, G loss, mean realness of real and generated."""
         model, objective = self.model, self.model.objective
-        model.generator.train()
-        model.discriminator.train()
+        for network in (model.generator, model.discriminator):
+            if not network.training:
+                network.train()
         index = self._next_indices()
         real, real_classes = to_model_range(self.samples[index]), self.labels[index]
         k, y, eps = self._latent()
-        fake = model.generate(k, y, eps)
+        with self._precision():
+            fake = model.generate(k, y, eps)
         fake_classes = objective.fake_classes(k, y)
 
         model.discriminator.requires_grad_(True)
@@ -63,7 +60,9 @@ class Trainer:
         self._descend("d", d_loss)
 
         model.discriminator.requires_grad_(False)
-        g_loss = objective.generator_loss(model.discriminator(fake), fake_classes)
+        with self._precision():
+            g_out = model.discriminator(fake)
+        g_loss = objective.generator_loss(g_out.float(), fake_classes)
         self._descend("g", g_loss)
         self.iteration += 1
         with torch.no_grad():
@@ -80,8 +79,7 @@ class Trainer:
         """Everything that training depends on from here, as a flat dict of tensors."""
         state = {f"model.{name}": tensor for name, tensor in self.model.state().items()}
         for name, optimizer in self.optimizers.items():
-            for i, slots in optimizer.state_dict()["state"].items():
-                state |= {f"adam.{name}.{i}.{slot}": value for slot, value in slots.items()}
+            state |= {f"adam.{name}.{slot}": value for slot, value in optimizer.state().items()}
         state["noise"] = self.noise.get_state()
         state["iteration"] = torch.tensor(self.iteration)
         return state
@@ -96,16 +94,7 @@ class Trainer:
             }
         )
         for name, optimizer in self.optimizers.items():
-            full = optimizer.state_dict()
-            parameters = optimizer.param_groups[0]["params"]
-            slots = {}
-            for key, value in state.items():
-                if key.startswith(f"adam.{name}."):
-                    _, _, i, slot = key.split(".")
-                    if slot != "step":  # moments lie in memory as their parameter does
-                        value = torch.empty_like(parameters[int(i)]).copy_(value)
-                    slots.setdefault(int(i), {})[slot] = value
-            optimizer.load_state_dict({**full, "state": slots})
+            optimizer.load_state({slot: state[f"adam.{name}.{slot}"] for slot in optimizer.state()})
         self.noise.set_state(state["noise"].cpu())
         self.iteration = int(state["iteration"])
 
@@ -137,11 +126,17 @@ class Trainer:
 
     def _discriminate(self, real, fake):
         """Outputs for both batches: one pass, or two where outputs depend on the batch."""
-        if self.model.discriminator.batch_statistics:
-            return self.model.discriminator(real), self.model.discriminator(fake)
-        return self.model.discriminator(torch.cat([real, fake])).split(self.batch_size)
+        net = self.model.discriminator
+        with self._precision():
+            if net.batch_statistics:
+                return net(real).float(), net(fake).float()
+            return net(torch.cat([real, fake])).float().split(self.batch_size)
+
+    def _precision(self):
+        """Where the networks run: bfloat16 for what may, or nothing changed."""
+        return torch.autocast(self.samples.device.type, torch.bfloat16, enabled=self.mixed)
 
     def _descend(self, name, loss):
-        self.optimizers[name].zero_grad(set_to_none=True)
+        self.optimizers[name].zero_grad()
         loss.backward()
         self.optimizers[name].step()

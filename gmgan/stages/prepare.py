@@ -1,21 +1,29 @@
 """Prepare a data set: one file of arrays, its hash and its statistics beside it."""
 
-from importlib import import_module
-
 import numpy as np
 
-from gmgan import data
+from gmgan import data, plugins
 from gmgan.artifacts import sha256_file, write_arrays, write_json
-from gmgan.data.splits import Splits
+from gmgan.data.splits import check_splits
+from gmgan.errors import GmganError
 from gmgan.stages.context import Archives, Context
 
 
 def run(context: Context, dataset: str):
-    """Write the prepared data that `dataset` uses."""
+    """Write the prepared data that `dataset` uses.
+
+    Raises GmganError if the reader gives another shape or number of classes than `source` declares.
+    """
     source_name = context.source_of(dataset)
     source = context.params.datasets[source_name].source
-    reader = import_module(data.MODULES[source.kind])
-    splits: Splits = reader.read(source, Archives(context.paths.archives()))
+    read = plugins.load(source.kind, data.READERS)
+    splits = read(source, Archives(context.paths.archives()))
+    counted = source.kind == "images" and source.classes is None
+    n_classes = len(splits.classes) if counted else source.n_classes or 0
+    try:
+        check_splits(splits, source.sample_shape, n_classes)
+    except GmganError as error:
+        raise GmganError(f"datasets.{source_name}.source, {source.kind}: {error}") from error
     path = context.paths.data(source_name)
     stamp = context.stamp(context.expected.data(source_name))
     write_arrays(

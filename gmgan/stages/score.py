@@ -6,8 +6,9 @@ from gmgan.artifacts import read_arrays, write_json
 from gmgan.grid import Run
 from gmgan.metrics.clustering import contingency, matched_accuracy, purity
 from gmgan.metrics.modes import first_reach, mean_over_time, mode_scores, nearest_modes
+from gmgan.metrics.samples import Samples
 from gmgan.stages.context import Context
-from gmgan.stages.scoring import ImageScorer, PointScorer
+from gmgan.stages.scoring import ImageScorer, PointScorer, reference
 
 MODES_SHARE = 0.95
 
@@ -39,20 +40,30 @@ def run(context: Context, cell: Run):
 def run_floor(context: Context, dataset: str):
     """Write the scores of real samples against disjoint real samples of the same split."""
     entry, rows = context.params.lookup("datasets", dataset), []
+    metrics = entry.evaluation.metrics
     if entry.is_points:
         scorer = PointScorer(context, dataset)
-        rows = scorer.rows(*scorer.reference.floor(scorer.real)).rows
+        fake, real = scorer.reference.floor(scorer.real)
+        found = scorer.rows(fake, real)
+        found.add_own(metrics, Samples(fake, fake, None), Samples(real, real, None))
+        rows = found.rows
     for name in entry.evaluation.extractors:
         scorer = ImageScorer(context, dataset, name)
-        reference, split = scorer.reference, entry.evaluation.split
-        images = context.data(dataset, [split])[split][reference.order]
-        fake, real = reference.floor(scorer.real["features"])
-        logits = reference.floor(scorer.real["logits"])[0]
-        rows += scorer.rows(reference.floor(images)[0], fake, logits, real).rows
+        arrays = (_real_images(context, dataset), scorer.real["features"], scorer.real["logits"])
+        fake, real = map(Samples, *(scorer.reference.floor(array) for array in arrays))
+        found = scorer.rows(fake.samples, fake.features, fake.logits, real.features)
+        found.add_own(metrics, fake, real)
+        rows += found.rows
     write_json(
         context.paths.floor(dataset),
         context.stamp(context.expected.floor(dataset), dataset=dataset, status="ok", scores=rows),
     )
+
+
+def _real_images(context, dataset):
+    """The real images whose features are stored, in their order."""
+    split = context.params.datasets[dataset].evaluation.split
+    return context.data(dataset, [split])[split][reference(context, dataset).order]
 
 
 def _score_images(context, cell, arrays):
@@ -68,6 +79,14 @@ def _score_images(context, cell, arrays):
         rows = scorer.rows(arrays["samples"], features, logits, real, _targets(arrays))
         for count in evaluation.fid_also_at:
             rows.add("frechet", lambda: _fid_of(features[:count], real), n_fake=count)  # noqa: B023
+        if evaluation.metrics:
+            images = scorer.reference.reference(_real_images(context, cell.dataset))
+            real_logits = scorer.reference.reference(scorer.real["logits"])
+            rows.add_own(
+                evaluation.metrics,
+                Samples(arrays["samples"], features, logits),
+                Samples(images, real, real_logits),
+            )
         if scorer.knows_classes:
             groups[name] = _add_groups(rows, arrays, cell, logits.argmax(1), logits.shape[1])
         found += rows.rows
@@ -83,8 +102,11 @@ def _fid_of(features, real):
 def _score_points(context, cell, arrays):
     scorer = PointScorer(context, cell.dataset)
     real = scorer.reference.reference(scorer.real)
-    rows = scorer.rows(arrays["samples"], real, _targets(arrays))
-    nearest, _ = nearest_modes(arrays["samples"], scorer.centres)
+    points = arrays["samples"]
+    rows = scorer.rows(points, real, _targets(arrays))
+    metrics = scorer.evaluation.metrics
+    rows.add_own(metrics, Samples(points, points, None), Samples(real, real, None))
+    nearest, _ = nearest_modes(points, scorer.centres)
     groups = _add_groups(rows, arrays, cell, nearest, len(scorer.centres))
     path = context.paths.snapshots(cell)
     snapshots, about = read_arrays(path)

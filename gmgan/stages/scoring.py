@@ -4,9 +4,11 @@ Shared by the stages that score: a run's samples, real samples (the floor), a sw
 """
 
 import time
+from functools import partial
 
 import numpy as np
 
+from gmgan import plugins
 from gmgan.artifacts import read_arrays, read_json
 from gmgan.errors import GmganError
 from gmgan.grid import extractor_id
@@ -14,12 +16,13 @@ from gmgan.metrics import quality
 from gmgan.metrics.frechet import frechet_distance, moments
 from gmgan.metrics.modes import HIGH_QUALITY_STDS, mode_scores, nearest_modes
 from gmgan.metrics.reference import choose_reference
+from gmgan.metrics.samples import Samples
 from gmgan.seeds import derive_seed
 
 DATA_SPACE = "data-space"
 NOISE_POINTS = 5000
 SWEPT = frozenset({"frechet", "quality", "diversity", "precision", "modes"})
-ALL = SWEPT | {"inception", "kid", "density", "class"}
+ALL = SWEPT | {"inception", "kid", "density", "class", "own"}
 
 
 class Rows:
@@ -69,6 +72,26 @@ class Rows:
             "quality",
             lambda: {"quality_diversity": float(np.sqrt(found["quality"] * found["diversity"]))},
         )
+
+    def add_own(self, metrics, fake: Samples, real: Samples):
+        """Add the scores of the user's own `metrics` (dict), the entries of evaluation.metrics."""
+        for name, entry in metrics.items():
+            score = partial(own_score, entry.kind, plugins.load(entry.kind), entry.options)
+            self.add("own", lambda: {name: score(fake, real)})  # noqa: B023
+
+
+def own_score(kind, score, options, fake: Samples, real: Samples):
+    """value or (value, spread) of the user's function `score`, called `kind` in errors.
+
+    Raises GmganError if it gives something else, or a value that is not finite.
+    """
+    found = score(fake, real, **options)
+    numbers = found if isinstance(found, tuple) and len(found) == 2 else (found,)
+    if not all(isinstance(number, (float, int, np.number)) for number in numbers):
+        raise GmganError(f"{kind} gave {found!r}, expected a number or (value, spread)")
+    if not np.isfinite(numbers).all():
+        raise GmganError(f"{kind} gave {found!r}, which is not finite")
+    return tuple(map(float, numbers)) if isinstance(found, tuple) else float(found)
 
 
 class ImageScorer:
@@ -167,7 +190,7 @@ class PointScorer:
     def __init__(self, context, dataset):
         entry = context.params.datasets[dataset]
         self.evaluation = entry.evaluation
-        self.centres, self.std = np.array(entry.source.centres()), entry.source.std
+        self.centres, self.std = np.array(entry.source.centres), entry.source.std
         self.reference = reference(context, dataset)
         split = self.evaluation.split
         self.real = context.data(dataset, [split])[split][self.reference.order]

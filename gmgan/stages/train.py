@@ -183,7 +183,10 @@ def _take_snapshot(trainer, cell, record):
 def _save(trainer, path, resolved, fingerprint, record):
     from safetensors.torch import save_file
 
-    tensors = {name: tensor.contiguous() for name, tensor in trainer.state().items()}
+    tensors = {
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for name, tensor in trainer.state().items()
+    }
     tensors["snapshots"] = torch.from_numpy(np.stack(record.snapshots))
     about = {
         "fingerprint": fingerprint,

@@ -22,11 +22,12 @@ try:
         )
     SUITE = str(config.get("suite", PARAMS.suite))
     RUNS = grid.suite_runs(PARAMS, SUITE)
+    EXPECTED = Fingerprints(PARAMS)
+    EXPECTED.report(SUITE)  # a plug-in that is missing or no Python is named here
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
 PATHS = grid.Paths()
-EXPECTED = Fingerprints(PARAMS)
 
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
 # activation of the environment is needed. (Snakemake formats the prefix once more: {{{{ is {.)
@@ -126,10 +127,10 @@ def extractor_about(dataset):
 
 
 def real_inputs(dataset):
-    """What scores of a data set compare with: features of real images, or the points."""
+    """What scores of a data set compare with: the data and, of images, their features."""
     extractors = PARAMS.lookup("datasets", dataset).evaluation.extractors
     features = [PATHS.real_features(dataset, name) for name in extractors]
-    return [*(features or data_files(dataset)), *extractor_about(dataset)]
+    return [*data_files(dataset), *features, *extractor_about(dataset)]
 
 
 def fake_features(name):

@@ -1,0 +1,302 @@
+"""Does a plug-in keep what its kind promises? One function for authors' own tests.
+
+from gmgan.conformance import check_plugin
+check_plugin("prior", "lattice:build", options={"c": 0.5})
+"""
+
+import copy
+from contextlib import contextmanager
+from itertools import count
+from math import sqrt
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from gmgan import plugins
+from gmgan.data.splits import check_splits
+from gmgan.errors import GmganError, unknown_name
+from gmgan.grid import Paths
+from gmgan.metrics.samples import Samples
+from gmgan.models.model import Model, sample
+from gmgan.models.networks import mlp
+from gmgan.models.objectives import gan
+from gmgan.models.prior import NormalPrior
+from gmgan.models.trainer import Trainer
+from gmgan.schema import PluginSource
+from gmgan.stages.context import Archives
+from gmgan.stages.scoring import own_score
+
+LATENT = {"dim": 8, "c": 0.5, "sigma": 0.2, "sigma_is": "std"}
+MLP = {
+    "generator_widths": [16],
+    "discriminator_widths": [16],
+    "activation": "relu",
+    "batch_norm": True,
+}
+TRAINING = {"kimg": 1, "batch_size": 16, "learning_rate": 1e-3, "beta1": 0.5, "beta2": 0.999}
+IMAGE = (16, 16, 1)
+N = 12
+_others = count(1000)  # seeds of torch's own generator: nothing may depend on them
+
+
+def check_plugin(kind, plugin, **entry):
+    """Raise GmganError with one line that says what a plug-in does wrong; None if nothing.
+
+    kind (str): data-set, network, prior, objective or metric. plugin: `module:attribute`, or the
+    object itself. `entry` says what params.yaml would say: `options` (dict) for all but objectives;
+    a data set's `sample_shape`, `classes`, `centres` and `std`; an objective's `uses_labels`. For
+    networks and metrics `sample_shape` ([16, 16, 1] unless given) says on what they are tried, for
+    priors `K` (4) and `latent` (changes of dim 8, c 0.5, sigma 0.2), for objectives `K` (3).
+    """
+    checks = {
+        "data-set": _check_data_set,
+        "network": _check_network,
+        "prior": _check_prior,
+        "objective": _check_objective,
+        "metric": _check_metric,
+    }
+    if kind not in checks:
+        raise GmganError(unknown_name("kind of plug-in", kind, checks))
+    name = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", repr(plugin))
+    code = plugins.load(plugin) if isinstance(plugin, str) else plugin
+    with _named(name), torch.random.fork_rng(devices=[]):
+        checks[kind](code, **entry)
+
+
+@contextmanager
+def _named(name):
+    """Errors of the block become one line that begins with the plug-in's name."""
+    try:
+        yield
+    except GmganError as error:
+        raise GmganError(f"{name}: {error}") from error
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise GmganError(f"{name}: raised {type(error).__name__}: {text}") from error
+
+
+def _require(condition, message):
+    if not condition:
+        raise GmganError(message)
+
+
+def _check_data_set(read, **fields):
+    try:
+        source = PluginSource(kind="checked:plugin", **fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("source", *first["loc"])))
+        raise GmganError(f"{place}: {first['msg']}") from error
+    first, second = (read(source, Archives(Paths().archives())) for _ in range(2))
+    for splits in (first, second):
+        check_splits(splits, source.sample_shape, source.n_classes or 0)
+    for name, array in vars(first).items():
+        equal = np.array_equal(array, getattr(second, name))
+        _require(equal, f"reading twice gave other {name}; draw from a generator of a fixed seed")
+
+
+def _check_prior(build, options=None, K=4, latent=None):
+    latent = {**LATENT, **(latent or {})}
+
+    def built(seed):
+        torch.manual_seed(next(_others))
+        return build(options or {}, latent, K, seed)
+
+    prior, same, other = built(1), built(1), built(2)
+    _require(isinstance(prior, torch.nn.Module), "the prior is no torch.nn.Module")
+    _require(prior.n_components == K, f"n_components is {prior.n_components}, expected {K}")
+    _require(prior.dim == latent["dim"], f"dim is {prior.dim}, expected {latent['dim']}")
+    k = torch.arange(K).repeat_interleave(N)
+    eps = torch.randn(N, prior.dim).repeat(K, 1)
+    z = prior(k, eps)
+    _check_tensor("z", z, (K * N, prior.dim))
+    _require(torch.equal(z, same(k, eps)), "equal seeds gave other z; draw from a seeded generator")
+    different = len(torch.unique(z.detach().view(K, -1), dim=0)) == K
+    _require(different, "equal noise gave equal z for different components")
+    for scale in (0.25, 4.0):
+        mean = (prior(k, eps, scale) - sqrt(scale) * z) / (1 - sqrt(scale))
+        right = mean.view(K, N, -1).std(1).max() < 1e-4  # the same mean from all noise
+        _require(right, "deviations from the mean do not scale with the root of sigma_scale")
+    for name, parameter in prior.named_parameters():
+        reached = z.requires_grad and _gradient(z.square().sum(), parameter)
+        _require(reached, f"no gradient of z reaches the parameter {name}")
+    _check_round_trip("prior", prior, other, k, eps)
+    _check_training((2,), make_prior=lambda: built(1))
+
+
+def _check_network(networks, options=None, sample_shape=IMAGE):
+    options, shape = options or {}, _channels_first(sample_shape)
+
+    def generator(seed=1):
+        torch.manual_seed(seed)
+        return networks.generator(options, 5, shape)
+
+    def discriminator(seed=1):
+        torch.manual_seed(seed)
+        return networks.discriminator(options, shape, 3)
+
+    z, samples = torch.randn(N, 5), torch.rand(N, *shape) * 2 - 1
+    for name, make, inputs, expected in (
+        ("generator", generator, z, (N, *shape)),
+        ("discriminator", discriminator, samples, (N, 3)),
+    ):
+        net, same, other = make(), make(), make(2)
+        _require(isinstance(net, torch.nn.Module), f"the {name} is no torch.nn.Module")
+        outputs = _outputs(net, inputs)
+        _check_tensor(f"the output of the {name}", outputs, expected)
+        text = (
+            f"equal seeds gave other outputs of the {name}; only its initial weights may be random"
+        )
+        _require(torch.equal(outputs, _outputs(same, inputs)), text)
+        _check_round_trip(name, net.eval(), other.eval(), inputs)
+    if len(shape) == 3:
+        net = generator()
+        for parameter in net.parameters():
+            parameter.data.mul_(100)
+        largest = _outputs(net, z).abs().max().item()
+        _require(largest <= 1, "images can leave [-1, 1]; end the generator with tanh")
+    net = discriminator()
+    flag = getattr(net, "batch_statistics", None)
+    _require(isinstance(flag, bool), "the discriminator has no batch_statistics, True or False")
+    apart = torch.allclose(_outputs(net, samples[:4]), _outputs(net, samples)[:4], atol=1e-4)
+    _require(flag or apart, "batch_statistics is False, but an output depends on its whole batch")
+    _check_training(shape, networks=networks, options=options)
+
+
+def _check_objective(make, uses_labels=False, K=3):
+    for n_classes in (3,) if uses_labels else (3, 0):
+        objective = make(n_classes, K)
+        _check_promises(objective, n_classes, K, uses_labels)
+        _check_training((2,), make_objective=lambda n=n_classes: make(n, K), n_classes=n_classes)
+
+
+def _check_promises(objective, n_classes, K, uses_labels):
+    n_outputs, conditional = objective.n_outputs, objective.conditional
+    positive = isinstance(n_outputs, int) and n_outputs > 0
+    _require(positive, f"n_outputs is {n_outputs!r}, expected a positive integer")
+    _require(
+        isinstance(conditional, bool), f"conditional is {conditional!r}, expected True or False"
+    )
+    k, y = torch.arange(N) % K, torch.arange(N) % max(n_classes, 1)
+    fake_classes = objective.fake_classes(k, y)
+    without = fake_classes is None and not conditional
+    _require(uses_labels or without, "it plays for classes: set uses_labels to true")
+    if fake_classes is not None:
+        _check_tensor("fake_classes", fake_classes, (N,), torch.int64)
+        inside = fake_classes.min() >= 0 and fake_classes.max() < n_classes
+        _require(inside, f"fake_classes leave 0 to {n_classes - 1}")
+    real, fake = (torch.randn(N, n_outputs, requires_grad=True) for _ in range(2))
+    real_classes = y if n_classes else torch.full_like(y, -1)
+    d_loss = objective.discriminator_loss(real, fake, real_classes, fake_classes)
+    g_loss = objective.generator_loss(fake, fake_classes)
+    for name, loss, side, outputs in (
+        ("discriminator_loss", d_loss, "real", real),
+        ("discriminator_loss", d_loss, "generated", fake),
+        ("generator_loss", g_loss, "generated", fake),
+    ):
+        _check_tensor(name, loss, ())
+        reached = loss.requires_grad and _gradient(loss, outputs)
+        _require(reached, f"no gradient of {name} reaches the outputs for {side} samples")
+    realness = objective.realness(10 * real.detach())
+    _check_tensor("realness", realness, (N,))
+    _require(realness.min() >= 0 and realness.max() <= 1, "realness leaves [0, 1]")
+
+
+def _check_metric(score, options=None, sample_shape=IMAGE):
+    rng = np.random.default_rng(1)
+
+    def drawn(count):
+        if len(sample_shape) == 1:
+            points = rng.standard_normal((count, 2), np.float32)
+            return Samples(points, points, None)
+        images = rng.integers(0, 256, (count, *sample_shape), np.uint8)
+        return Samples(images, *(rng.standard_normal((count, d), np.float32) for d in (32, 10)))
+
+    sides = drawn(200), drawn(300)
+    before, values = copy.deepcopy(sides), []
+    for seed in (1, 2):
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        values.append(own_score("it", score, options or {}, *sides))
+    _require(
+        values[0] == values[1], f"equal samples gave {values[0]} and {values[1]}; fix its seed"
+    )
+    for side, kept in zip(sides, before, strict=True):
+        for name, array in vars(kept).items():
+            _require(np.array_equal(getattr(side, name), array), f"it changes {name} in place")
+
+
+def _check_tensor(name, found, shape, dtype=torch.float32):
+    _require(torch.is_tensor(found), f"{name} is of type {type(found).__name__}, expected a tensor")
+    same = found.dtype == dtype and found.shape == shape
+    expected = f"expected {dtype} {list(shape)}"
+    _require(same, f"{name} is {found.dtype} {list(found.shape)}, {expected}")
+    _require(found.isfinite().all(), f"{name} is not finite")
+
+
+def _check_round_trip(name, module, other, *inputs):
+    """Weights of one seed make a module of another seed the same."""
+    with torch.no_grad():
+        expected = module(*inputs)
+        other.load_state_dict(module.state_dict())
+        same = torch.equal(expected, other(*inputs))
+    _require(same, f"the {name} loaded from its state_dict is another; register all it depends on")
+
+
+def _check_training(
+    shape,
+    make_prior=lambda: NormalPrior(LATENT["dim"]),
+    networks=mlp,
+    options=MLP,
+    make_objective=lambda: gan.Objective(0, 1),
+    n_classes=0,
+):
+    """Train for some steps with built-in parts for the rest, at once and interrupted."""
+
+    def trainer():
+        torch.manual_seed(1)
+        prior, objective = make_prior(), make_objective()
+        in_dim = prior.dim + (n_classes if objective.conditional else 0)
+        torch.manual_seed(1)
+        generator = networks.generator(options, in_dim, shape)
+        discriminator = networks.discriminator(options, shape, objective.n_outputs)
+        model = Model(generator, discriminator, prior, objective, n_classes)
+        labels = torch.arange(64) % n_classes if n_classes else torch.full((64,), -1)
+        noise = torch.Generator().manual_seed(2)
+        real = torch.randn(64, *shape, generator=noise)
+        if len(shape) == 3:
+            real = real.mul(50).add(127).clamp(0, 255).byte()
+        return Trainer(model, TRAINING, real, labels, 1, 2)
+
+    whole, first, second = trainer(), trainer(), trainer()
+    for _ in range(4):
+        _require(whole.step().isfinite().all(), "losses in training are not finite")
+    samples, _, _ = sample(whole.model, 10, 1)
+    _require(np.isfinite(samples).all(), "samples after training are not finite")
+    for part in (first, second):
+        torch.manual_seed(next(_others))
+        if part is second:
+            part.load_state(first.state())
+        for _ in range(2):
+            part.step()
+    resumed = second.state()
+    equal = all(torch.equal(tensor, resumed[name]) for name, tensor in whole.state().items())
+    _require(equal, "training that was interrupted ended otherwise; register all it depends on")
+
+
+def _outputs(net, inputs):
+    """Of a copy of `net` in training mode, with torch's generator in another state every time."""
+    torch.manual_seed(next(_others))
+    with torch.no_grad():
+        return copy.deepcopy(net).train()(inputs)
+
+
+def _gradient(loss, tensor):
+    """True if a gradient of `loss` other than zero reaches `tensor`."""
+    (found,) = torch.autograd.grad(loss, tensor, retain_graph=True, allow_unused=True)
+    return found is not None and bool(found.any())
+
+
+def _channels_first(shape):
+    return tuple(shape) if len(shape) == 1 else (shape[2], shape[0], shape[1])

@@ -1,0 +1,90 @@
+"""Code by name: `module:attribute`, of this package or of the user's own.
+
+A module is looked for in the folder of params.yaml first, then among the installed packages. Names
+are read, and files found, without running anything; `load` alone imports.
+"""
+
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from gmgan.errors import GmganError, unknown_name
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_folder = Path()
+
+
+def is_plugin(kind) -> bool:
+    """True for the form `module:attribute`; built-in kinds have no colon."""
+    return isinstance(kind, str) and _NAME.fullmatch(kind) is not None
+
+
+def look_in(folder):
+    """Look for modules in `folder` before anywhere else."""
+    global _folder
+    _folder = Path(folder).resolve()
+    sys.path[:] = [str(_folder), *(place for place in sys.path if place != str(_folder))]
+
+
+def is_local(module: str) -> bool:
+    """True for a module that lies in the folder of params.yaml."""
+    file, top = find(module), _folder / module.partition(".")[0]
+    return file is not None and (file == top.with_suffix(".py") or top in file.parents)
+
+
+def find(module: str) -> Path | None:
+    """The Python file of a module, found without running any code of it; None if there is none."""
+    name, places = "", None
+    for part in module.split("."):
+        if name and places is None:
+            return None
+        name = f"{name}.{part}" if name else part
+        specs = (finder.find_spec(name, places) for finder in sys.meta_path)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is None:
+            return None
+        places = spec.submodule_search_locations
+    return Path(spec.origin) if spec.has_location and spec.origin.endswith(".py") else None
+
+
+def module_of(kind: str, built_in=()) -> str:
+    """The module that holds the code of a kind; raises GmganError if there is no such module.
+
+    built_in (dict): names of the code of built-in kinds; any other kind is itself such a name.
+    """
+    name = dict(built_in).get(kind, kind)
+    module = name.partition(":")[0]
+    if find(module) is None:
+        raise GmganError(
+            f"{name}: no module {module} in {_folder} or among the installed packages; "
+            f"put {module.replace('.', '/')}.py beside params.yaml or install it"
+        )
+    return module
+
+
+def load(kind: str, built_in=()):
+    """The code of a kind: what `module:attribute` names, or a whole module if that is all it names.
+
+    built_in (dict): as for `module_of`. Raises GmganError if the module or the attribute does not
+    exist or the import fails.
+    """
+    name, module = dict(built_in).get(kind, kind), module_of(kind, built_in)
+    attribute = name.partition(":")[2]
+    try:
+        found = import_module(module)
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise GmganError(
+            f"{name}: importing {module} failed with {type(error).__name__}: {text}"
+        ) from error
+    if attribute and not hasattr(found, attribute):
+        own = vars(found).items()
+        known = [public for public, value in own if getattr(value, "__module__", None) == module]
+        raise GmganError(f"{name}: {unknown_name(f'attribute of {module}', attribute, known)}")
+    return getattr(found, attribute) if attribute else found
+
+
+def options(entry: dict) -> dict:
+    """What an entry of params.yaml tells its code: a plug-in's `options`, else all fields."""
+    return entry["options"] if is_plugin(entry["kind"]) else entry
