@@ -1,6 +1,7 @@
 # make        set up .venv and run the main job: the suite that params.yaml names
 # make test   the same set-up, then all tests
 # make setup  only the set-up; then `. .venv/bin/activate`
+# make bench  measure speed beside what one would use instead; writes benchmarks/results.csv
 # make lock   choose the newest versions again and write requirements.lock
 #
 # CORES=4 make   to use other than all cores; PYTHON=... for another interpreter
@@ -9,7 +10,7 @@ PYTHON ?= python3.11
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 
-.PHONY: all setup test lock
+.PHONY: all setup test bench lock
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules -- all
@@ -25,6 +26,9 @@ setup: .venv/stamp
 
 test: setup
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+bench: setup
+	$(BIN)/python -m benchmarks
 
 # No local suffixes (+cpu) and no GPU libraries in the lock: it fits CPU and CUDA builds of torch.
 lock: setup
