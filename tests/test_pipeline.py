@@ -201,7 +201,7 @@ def test_analyses_run_again_without_training(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
     project.edit("params.yaml", "sweep:\n        n: 1000", "sweep:\n        n: 900")
     plan = project.plan(*CI)
-    assert set(plan) == {"tradeoff", "explore", "collect", "report"}
+    assert set(plan) == {"tradeoff", "collect", "report"}
     assert {run.split(".")[0] for run in plan["tradeoff"]} == {"toy-ring-ci"}
     project.edit("params.yaml", "sweep:\n        n: 900", "sweep:\n        n: 1000")
     project.edit("params.yaml", "n_generated: 1000", "n_generated: 900")
@@ -216,7 +216,7 @@ def test_code_edits_rerun_what_they_touch(finished, tmp_path):
     project.edit(template, "<h1>", '<h1 class="x">')
     assert set(project.plan(*CI)) == {"report"}
     project.edit(template, '<h1 class="x">', "<h1>")
-    project.edit("gmgan/models/trainer.py", "# moments lie", "# the moments lie")
+    project.edit("gmgan/models/prior.py", "# for all components at once", "# for all at once")
     assert project.plan(*CI) == {}
     project.edit("gmgan/models/objectives/supervised.py", "k % n_classes", "(k + 1) % n_classes")
     plan = project.plan(*CI)
