@@ -13,8 +13,12 @@ rule collect:
             PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)
         ],
     output:
-        table="results/scores.csv",
-        sweep="results/tradeoff.csv",
+        table=report(
+            "results/scores.csv", caption="../report/scores.rst", category="Tables"
+        ),
+        sweep=report(
+            "results/tradeoff.csv", caption="../report/sweep.rst", category="Tables"
+        ),
         metrics="results/metrics.json",
     log:
         "results/logs/collect.log",
@@ -46,7 +50,9 @@ rule report:
             {path for run in RUNS for path in extractor_about(run.dataset)}
         ),
     output:
-        page="results/report.html",
+        page=report(
+            "results/report.html", caption="../report/page.rst", category="Report"
+        ),
         tables=directory("results/tables"),
         figures=directory("results/figures"),
     log:

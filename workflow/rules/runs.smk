@@ -8,7 +8,12 @@ rule train:
         weights="results/runs/{run}/weights.safetensors",
         history="results/runs/{run}/history.csv",
         snapshots="results/runs/{run}/snapshots.safetensors",
-        grid="results/runs/{run}/grid.png",
+        grid=report(
+            "results/runs/{run}/grid.png",
+            caption="../report/grid.rst",
+            category="Samples",
+            labels={"run": "{run}"},
+        ),
         about="results/runs/{run}/train.json",
     log:
         "results/logs/train/{run}.log",
