@@ -54,6 +54,7 @@ wildcard_constraints:
 
 localrules:
     all,
+    data,
     collect,
     report,
 

@@ -9,9 +9,7 @@ rule collect:
         sweeps=[PATHS.tradeoff(run) for run in RUNS],
         clusters=[PATHS.clusters(run) for run in CLUSTERED],
         trained=[PATHS.train_about(run) for run in RUNS],
-        floors=[
-            PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)
-        ],
+        floors=[PATHS.floor(name) for name in DATASETS],
     output:
         table="results/scores.csv",
         sweep="results/tradeoff.csv",
