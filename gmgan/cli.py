@@ -140,6 +140,10 @@ def _add_run_stages(commands):
     _add_score(commands)
     tradeoff = _add(commands, "tradeoff", _tradeoff, "score a run over a sweep of sigma_scale", RUN)
     tradeoff.add_argument("run", help=RUN_HELP)
+    explore = _add(
+        commands, "explore", _explore, "draw what the report's explorer shows of a run", RUN
+    )
+    explore.add_argument("run", help=RUN_HELP)
     cluster = _add(
         commands,
         "cluster",
@@ -336,6 +340,14 @@ def _tradeoff(options):
     from gmgan.stages import tradeoff
 
     tradeoff.run(context, cell)
+
+
+def _explore(options):
+    context = _context(options)
+    cell = grid.parse_run(context.params, options.run)
+    from gmgan.stages import explore
+
+    explore.run(context, cell)
 
 
 def _cluster(options):

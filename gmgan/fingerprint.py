@@ -192,6 +192,11 @@ class Fingerprints:
             code_hash("gmgan.stages.cluster"),
         )
 
+    def explore(self, run: Run) -> str:
+        """Of what the report's explorer shows of a run."""
+        scales = self.params.datasets[run.dataset].evaluation.sweep.sigma_scales
+        return digest("explore", self.sample(run), scales, code_hash("gmgan.stages.explore"))
+
     def table(self, suite: str) -> str:
         """Of the score tables of a suite."""
         runs = suite_runs(self.params, suite)
@@ -204,7 +209,6 @@ class Fingerprints:
         """Of the report of a suite."""
         folder = Path(__file__).parent / "report"
         texts = sorted([*folder.glob("templates/*"), *folder.glob("*.yaml")])
-        baselines = {name: model.baseline for name, model in self.params.models.items()}
         titles = [
             (name, entry.title)
             for section in ("datasets", "models", "suites")
@@ -213,8 +217,9 @@ class Fingerprints:
         return digest(
             "report",
             self.table(suite),
+            [self.explore(run) for run in suite_runs(self.params, suite)],
             titles,
-            baselines,
+            self.params.baselines,
             code_hash("gmgan.stages.report"),
             [hashlib.sha256(path.read_bytes()).hexdigest() for path in texts],
         )

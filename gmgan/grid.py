@@ -212,6 +212,9 @@ class Paths:
     def clusters(self, run):
         return self.run(run) / "clusters.json"
 
+    def explore(self, run):
+        return self.run(run) / "explore.safetensors"
+
     def checkpoint(self, run, fingerprint):
         return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"
 

@@ -5,6 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 
+from gmgan.artifacts import read_json, write_json
+
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -84,18 +86,169 @@ def test_dark_mode_and_print(page):
     assert light != dark
     page.emulate_media(media="print", color_scheme="light")
     assert page.locator("#claims").is_visible()
+    assert not page.locator("#x-play").is_visible()
+    assert len(page.pdf()) > 10_000
 
 
-def test_every_number_of_the_tables_is_in_the_score_table(page, finished):
+def test_every_number_of_the_tables_is_the_one_of_its_cell_in_the_score_table(page, finished):
     """With one seed a cell is the value itself."""
     scores = pd.read_csv(finished.folder / "results" / "scores.csv")
-    shown = page.locator("td[data-value]").evaluate_all(
-        "cells => cells.map(cell => Number(cell.dataset.value))"
+    shown = page.locator("td[data-value] button").evaluate_all(
+        "all => all.map(b => [Number(b.closest('td').dataset.value), JSON.parse(b.dataset.trace)])"
     )
     assert len(shown) > 60
-    known = scores.value.dropna().to_numpy()
-    for value in shown:
-        assert abs(known - value).min() <= 1e-9 * max(1, abs(value))
+    for value, trace in shown:
+        rows = scores[
+            (scores.dataset == trace["dataset"])
+            & (scores.model == trace["model"])
+            & (scores.K.isna() if trace["K"] is None else trace["K"] == scores.K)
+            & (scores.metric == trace["metric"])
+            & (scores.extractor == trace["extractor"])
+        ]
+        assert rows.value.tolist() == [pytest.approx(value, rel=1e-9)], trace
+
+
+def test_every_number_shows_the_rows_behind_it(page, finished):
+    found = page.locator("button[data-trace]").evaluate_all(
+        """all => all.map(b => [b.closest("td").dataset.value ?? null,
+             rowsBehind(JSON.parse(b.dataset.trace)).map(row => [row.value, row.file])])"""
+    )
+    assert len(found) > 60
+    files = set()
+    for value, rows in found:
+        assert rows
+        files |= {file for _, file in rows}
+        if value is not None:
+            mean = sum(value for value, _ in rows) / len(rows)
+            assert mean == pytest.approx(float(value), rel=1e-9)
+    assert len(files) > 6
+    for file in files:
+        assert (finished.folder / file).is_file(), file
+
+
+def test_a_click_shows_where_a_number_comes_from(page, finished):
+    run = "digits-ci.gmgan-supervised.K10.s0"
+    button = page.locator("section#digits-ci button[data-trace*='gmgan-supervised']").first
+    button.focus()
+    page.keyboard.press("Enter")
+    text = page.locator("dialog#trace").inner_text()
+    trained = read_json(finished.folder / "results" / "runs" / run / "train.json")
+    for wanted in (
+        run,
+        trained["data_sha256"],
+        trained["weights_sha256"][:12],
+        "classifier-digits",
+        f"snakemake --cores 1 results/runs/{run}/scores.json",
+    ):
+        assert wanted in text
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog#trace").is_visible()
+    assert button.evaluate("b => b === document.activeElement")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.closest('td').cellIndex") == 2
+
+
+def picture(page, canvas):
+    page.wait_for_timeout(150)
+    return page.locator(canvas).evaluate("c => c.toDataURL()")
+
+
+@pytest.mark.parametrize(
+    "run", ["digits-ci.gmgan-supervised.K10.s0", "toy-ring-ci.gmgan-dynamic.K8.s0"]
+)
+def test_the_slider_changes_the_picture_and_the_numbers(page, finished, run):
+    sweep = pd.read_csv(finished.folder / "results" / "tradeoff.csv")
+    sweep = sweep[sweep.run == run]
+    page.select_option("#x-run", run)
+    scales, pictures = sorted(sweep.sigma_scale.unique()), set()
+    for i, scale in enumerate(scales):
+        page.locator("#x-scale").fill(str(i))
+        pictures.add(picture(page, "#x-samples"))
+        shown = page.locator("#x-scores dd").evaluate_all(
+            "all => all.map(dd => [dd.dataset.metric, Number(dd.dataset.number)])"
+        )
+        rows = sweep[sweep.sigma_scale == scale].dropna(subset=["value"])
+        assert dict(shown) == pytest.approx(dict(zip(rows.metric, rows.value, strict=True)))
+        assert [name for name, _ in shown[:2]] == ["quality", "diversity"]
+    assert len(pictures) == len(scales)
+    page.select_option("#x-group", "3")
+    assert picture(page, "#x-samples") not in pictures
+
+
+def test_film_walks_and_neighbours(page):
+    page.select_option("#x-run", "digits-ci.gmgan-supervised.K10.s0")
+    last, walk = picture(page, "#x-film"), picture(page, "#x-walk")
+    page.locator("#x-time").fill("0")
+    assert picture(page, "#x-film") != last
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.getElementById('x-play').textContent === 'Play'")
+    assert picture(page, "#x-film") == last
+    page.select_option("#x-from", "4")
+    there = picture(page, "#x-walk")
+    assert there != walk
+    page.select_option("#x-from", "1")
+    page.select_option("#x-to", "4")
+    assert picture(page, "#x-walk") != there
+    assert page.locator("#x-near canvas").count() == 10
+    page.select_option("#x-run", "toy-ring-ci.gan.K1.s0")  # no components, no images
+    page.wait_for_timeout(150)
+    assert not page.locator("#x-walk-part").is_visible()
+    assert not page.locator("#x-near-part").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_accessibility_rule_is_broken(page, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)
+    for claim in page.locator("details summary").all():
+        claim.click()
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 30
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+
+
+def test_tab_reaches_every_control_in_order(page):
+    controls = "a[href], button, select, input, summary, [tabindex='0']"
+    wanted = page.evaluate(
+        """selector => [...document.querySelectorAll(selector)].filter(
+             e => e.tabIndex >= 0 && e.checkVisibility() && !e.closest("dialog")).length""",
+        controls,
+    )
+    reached = 0
+    page.evaluate("window.reached = new Set()")
+    for _ in range(wanted + 50):
+        page.keyboard.press("Tab")
+        reached = page.evaluate(
+            "() => reached.add(document.activeElement).size - reached.has(document.body)"
+        )
+        if reached >= wanted:
+            break
+    assert wanted > 40
+    assert reached >= wanted
+
+
+def test_names_are_text_and_never_markup(browser, finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    nasty = [f"<img src=x onerror=alert({i})>$x_{i}$" for i in range(3)]
+    project.edit("params.yaml", "title: handwritten digits, 8 x 8, seconds", f'title: "{nasty[0]}"')
+    project.edit("params.yaml", "title: GM-GAN, supervised\n", f'title: "</script>{nasty[1]}"\n')
+    about = project.folder / "results" / "data" / "digits.json"
+    described = read_json(about)
+    described["classes"][3] = nasty[2]
+    write_json(about, described)
+    project.gmgan("report", "--suite", "ci")
+    page, alerts = browser.new_page(), []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    page.goto((project.folder / "results" / "report.html").as_uri())
+    page.select_option("#x-run", "digits-ci.acgan.K1.s0")
+    page.wait_for_timeout(300)
+    assert alerts == []
+    assert page.locator("img[src=x]").count() == 0
+    assert page.locator("section#digits-ci h2").inner_text() == nasty[0]
+    assert f"class {nasty[2]}" in page.locator("#x-group").inner_text()
+    assert nasty[1] in page.locator("section#digits-ci table").first.inner_text()
+    page.close()
 
 
 def test_files_that_the_page_links_to_exist(page, finished):

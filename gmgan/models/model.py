@@ -128,7 +128,7 @@ def sample(model, count, seed, device="cpu", component=None, sigma_scale=1.0, on
 
 
 @torch.no_grad()
-def sample_rows(model, columns, seed, device="cpu"):
+def sample_rows(model, columns, seed, device="cpu", sigma_scale=1.0):
     """A grid of samples: one component a row, or one class a row for a conditional generator.
 
     A model with neither has as many rows as columns. Every row uses the same noise, so rows differ
@@ -146,5 +146,5 @@ def sample_rows(model, columns, seed, device="cpu"):
     none = torch.zeros_like(row)
     k = none if by_class or groups == 1 else row
     y = row if by_class else none
-    outputs = model.generate(k.to(device), y.to(device), eps.to(device))
+    outputs = model.generate(k.to(device), y.to(device), eps.to(device), sigma_scale)
     return to_stored_range(outputs), row.numpy()

@@ -16,8 +16,13 @@ COLUMNS = [
     "claim",
     "dataset",
     "comparison",
+    "compare",
+    "model",
+    "K",
+    "against",
     "metric",
     "extractor",
+    "n_fake",
     "better",
     "verdict",
     "effect",
@@ -73,7 +78,13 @@ def evaluate(claims: list, evidence: Evidence) -> pd.DataFrame:
     rows = []
     for claim in claims:
         found = [
-            {"claim": claim["id"], "metric": test["metric"], "better": test["better"], **row}
+            {
+                "claim": claim["id"],
+                "compare": test["compare"],
+                "metric": test["metric"],
+                "better": test["better"],
+                **row,
+            }
             for test in claim["tests"]
             for row in COMPARISONS[test["compare"]](test, evidence)
         ]
@@ -126,6 +137,8 @@ def _against_value(test, evidence):
         yield {
             "dataset": dataset,
             "extractor": extractor,
+            "model": model,
+            "K": K,
             "comparison": f"{model}.K{K} against {test['against']}",
             **_tested(paired_test, values, np.full(len(values), test["against"])),
         }
@@ -139,6 +152,8 @@ def _between_scales(test, evidence):
         yield {
             "dataset": dataset,
             "extractor": extractor,
+            "model": model,
+            "K": K,
             "comparison": f"{model}.K{K}, s = {high:g} against s = {low:g}",
             **_tested(paired_test, pair[high], pair[low]),
         }
@@ -163,6 +178,7 @@ def _between_data_sets(test, evidence):
             yield {
                 "dataset": "",
                 "extractor": "",
+                "model": model,
                 "comparison": f"{model}, log ratio over K: {first} against {second}",
                 **_tested(welch_test, a, b),
             }
@@ -219,6 +235,10 @@ def _model_pairs(test, evidence, table, opponent):
         yield {
             "dataset": dataset,
             "extractor": extractor,
+            "model": model,
+            "K": K,
+            "against": other,
+            "n_fake": n_fake,
             "comparison": f"{model}.K{K} against {other}{count}",
             **_compare(group, theirs, other),
         }

@@ -27,11 +27,12 @@ STYLE = {
     "grid.linewidth": 0.5,
     "legend.frameon": False,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names may hold dollar signs
     "font.family": "sans-serif",
     "svg.hashsalt": "gmgan",
     "figure.dpi": 100,
 }
-LINE_COLOURS = [COLOURS[i] for i in (7, 1, 0, 2, 3, 5, 4, 8, 9)]
+LINE_COLOURS = [COLOURS[i] for i in (8, 1, 0, 2, 3, 5, 4, 7, 9)]
 MARKERS = "osD^vP<>X*"
 DASHES = ["-", "--", "-.", ":"]
 SWEEP_PANELS = ("quality", "diversity", "fid", "frechet_distance", "precision_k3", "recall_k3")
@@ -108,6 +109,11 @@ def training_curves(histories) -> str:
         return _svg(figure)
 
 
+def extent_of(centres, std) -> float:
+    """Half the side of a plot of points: all modes (M x 2) with their circles, and a margin."""
+    return float(1.25 * (np.abs(centres).max() + 3 * std))
+
+
 def scatters(panels: list, centres, std) -> str:
     """Generated points coloured by component, over the 3-std circles of the true modes.
 
@@ -115,7 +121,7 @@ def scatters(panels: list, centres, std) -> str:
     """
     columns = min(4, len(panels))
     rows = -(-len(panels) // columns)
-    extent = 1.25 * (np.abs(centres).max() + 3 * std)
+    extent = extent_of(centres, std)
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
             rows, columns, figsize=(2.4 * columns, 2.55 * rows), squeeze=False
@@ -244,7 +250,7 @@ def convergence(curves, styles) -> str:
         figure, axes = plt.subplots(1, len(metrics), figsize=(4.4 * len(metrics), 3.4))
         for axis, metric in zip(np.atleast_1d(axes), metrics, strict=True):
             for title, line in curves[curves.metric == metric].groupby("title", sort=False):
-                style = {**styles[title], "marker": None}
+                style = {**styles[title], "markevery": max(1, len(line) // 8)}
                 axis.plot(line.kimg, line["mean"], label=title, **style)
                 axis.fill_between(
                     line.kimg, line.low, line.high, color=style["color"], alpha=0.12, lw=0

@@ -1,6 +1,6 @@
 """From the tidy score tables to the tables and the figures' data of the report."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -56,6 +56,7 @@ class Cell:
     """One number of a table: mean over seeds, half width of its 95 % interval, seeds, text.
 
     `mark`: `best` in its column, `close` if not significantly worse than the best, else empty.
+    `key`: which rows of the score table it is made of.
     """
 
     mean: float | None
@@ -63,6 +64,7 @@ class Cell:
     seeds: int
     text: str
     mark: str = ""
+    key: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
                 model_label(model, K, titles),
                 False,
                 [
-                    replace(_cell(rows, *column[:2]), mark=mark[i])
+                    replace(_cell(rows, *column[:2], model, K), mark=mark[i])
                     for column, mark in zip(columns, marks, strict=True)
                 ],
             )
@@ -135,7 +137,7 @@ def score_tables(rows: pd.DataFrame, wanted: list, titles: dict) -> list:
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
             cells = [
-                _cell(floor, metric, None if count in (None, most) else count)
+                _cell(floor, metric, None if count in (None, most) else count, FLOOR, None)
                 for metric, count, _, _ in columns
             ]
             lines.append((f"real data against real data{note}", True, cells))
@@ -151,14 +153,21 @@ def _values(rows, metric, count):
     return values.set_index("seed").value.dropna()
 
 
-def _cell(rows, metric, count):
+def _cell(rows, metric, count, model, K):
     values = _values(rows, metric, count)
+    key = {
+        "model": model,
+        "K": None if pd.isna(K) else int(K),
+        "metric": metric,
+        "n_fake": None if count is None else int(count),
+        "extractor": rows.extractor.iloc[0],
+    }
     mean, half = mean_interval(values)
     if mean is None:
-        return Cell(None, None, 0, "–")
+        return Cell(None, None, 0, "–", key=key)
     digits = label_of(metric)[2]
     text = f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half is not None else "")
-    return Cell(mean, half, len(values), text)
+    return Cell(mean, half, len(values), text, key=key)
 
 
 def _marks(columns, direction):

@@ -35,6 +35,7 @@ rule report:
         clusters=[PATHS.clusters(run) for run in CLUSTERED],
         trained=[PATHS.train_about(run) for run in RUNS],
         samples=[PATHS.samples(run) for run in RUNS],
+        explored=[PATHS.explore(run) for run in RUNS],
         data=[
             PATHS.data_about(name)
             for name in sorted({PARAMS.source_names[run.dataset] for run in RUNS})

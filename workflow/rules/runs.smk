@@ -1,4 +1,4 @@
-# Per run: train, sample, features per extractor, score; sweep of sigma_scale; clustering.
+# Per run: train, sample, features per extractor, score; sweep of sigma_scale; clustering; explorer.
 
 
 rule train:
@@ -122,3 +122,24 @@ rule cluster:
         fingerprint=lambda w: EXPECTED.clusters(cell(w.run)),
     shell:
         "gmgan cluster {wildcards.run} > {log} 2>&1"
+
+
+rule explore:
+    input:
+        weights="results/runs/{run}/weights.safetensors",
+        about="results/runs/{run}/train.json",
+        samples="results/runs/{run}/samples.safetensors",
+        data=lambda w: data_files(cell(w.run).dataset),
+    output:
+        "results/runs/{run}/explore.safetensors",
+    log:
+        "results/logs/explore/{run}.log",
+    threads: PARAMS.execution.threads
+    resources:
+        mem_mb=8000,
+        runtime=60,
+        gpu=gpus(),
+    params:
+        fingerprint=lambda w: EXPECTED.explore(cell(w.run)),
+    shell:
+        "gmgan explore {wildcards.run} > {log} 2>&1"

@@ -1,0 +1,46 @@
+"""Straight lines in latent space from one component (or class) to another."""
+
+from itertools import combinations
+
+import torch
+from torch.nn.functional import one_hot
+
+from gmgan.pixels import to_stored_range
+
+
+def pairs_of(model, most):
+    """Pairs (a, b), a < b, of the first `most` components, or classes of a conditional generator.
+
+    Empty for a plain GAN, which has neither.
+    """
+    groups = model.n_classes if model.objective.conditional else model.prior.n_components
+    return list(combinations(range(min(groups, most)), 2))
+
+
+@torch.no_grad()
+def walks(model, pairs, steps, rows, seed, device="cpu"):
+    """Samples on the way from a to b for each of `pairs`: array of len(pairs) x rows x steps.
+
+    The generator's input goes in equal steps from that of a to that of b; a row keeps its noise, so
+    its ends differ by their component alone.
+    """
+    model.generator.eval()
+    stream = torch.Generator().manual_seed(seed)
+    eps = torch.randn(rows, model.prior.dim, generator=stream).to(device)
+    shares = torch.linspace(0, 1, steps, device=device).view(1, steps, 1)
+    found = []
+    for a, b in pairs:
+        start, end = (_inputs(model, group, eps).unsqueeze(1) for group in (a, b))
+        inputs = (start + shares * (end - start)).flatten(0, 1)
+        samples = to_stored_range(model.generator(inputs))
+        found.append(samples.reshape(rows, steps, *samples.shape[1:]))
+    return found
+
+
+def _inputs(model, group, eps):
+    """What the generator sees for one component or class: rows x (dim [+ n_classes])."""
+    index = torch.full((len(eps),), group, device=eps.device)
+    if not model.objective.conditional:
+        return model.prior(index, eps)
+    z = model.prior(torch.zeros_like(index), eps)
+    return torch.cat([z, one_hot(index, model.n_classes).to(z.dtype)], 1)

@@ -1,0 +1,42 @@
+"""The numbers behind the page, run by run, so that a click on one shows where it comes from."""
+
+import pandas as pd
+
+PER_ROW = ["metric", "extractor", "extractor_hash", "n_fake", "n_real", "split", "value"]
+FROM_SWEEP = ("scales", "sweep")  # comparisons that read the sweep of sigma_scale
+
+
+def rows_by_run(table: pd.DataFrame, columns=PER_ROW) -> dict:
+    """{run: rows} of a tidy score table: lists in the order of `columns`, None where empty."""
+    scored = table[table.metric.notna()]
+    values = scored[columns].astype(object)
+    values = values.where(values.notna(), None)
+    found = {}
+    for run, row in zip(scored.run, values.itertuples(index=False), strict=True):
+        found.setdefault(run, []).append(list(row))
+    return found
+
+
+def cells_of(table: pd.DataFrame) -> dict:
+    """{run: its data set, model, K, seed, status} of every run in the score table."""
+    first = table.drop_duplicates("run")[["run", "dataset", "model", "K", "seed", "status"]]
+    plain = first.astype(object).where(first.notna(), None)
+    return {row.pop("run"): row for row in plain.to_dict("records")}
+
+
+def trace_of_claim(row: dict) -> dict:
+    """Which stored rows a comparison of a claim is made of; `row` is one of the claims' table."""
+    named = {name: row[name] for name in ("model", "K", "against", "metric", "n_fake")}
+    return named | {
+        "dataset": row["dataset"] or None,
+        "extractor": row["extractor"] or None,
+        "source": "sweep" if row["compare"] in FROM_SWEEP else "scores",
+        "any_K": row["compare"] == "data-sets",
+    }
+
+
+def trace_of_published(row: dict) -> dict:
+    """Which stored rows stand beside a published number."""
+    model, _, K = row["cell"].rpartition(".K")
+    named = {name: row[name] for name in ("dataset", "metric", "extractor", "n_fake")}
+    return named | {"model": model, "K": int(K)}

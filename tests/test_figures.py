@@ -1,0 +1,55 @@
+"""Lines of one figure can be told apart with every common form of colour blindness and in grey."""
+
+from itertools import combinations
+
+import matplotlib.colors
+import numpy as np
+import pytest
+
+from gmgan.report import figures
+
+# Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
+DEFICIENCIES = {
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+JUST_NOTICEABLE = 2.3  # of CIE 1976 Delta E
+
+
+def lab(linear):
+    ratio = XYZ @ np.clip(linear, 0, 1) / XYZ.sum(1)
+    f = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def linear(colour):
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+@pytest.mark.parametrize("matrix", DEFICIENCIES.values(), ids=DEFICIENCIES)
+def test_the_colours_of_the_five_models_stay_apart(matrix):
+    seen = [lab(np.array(matrix) @ linear(colour)) for colour in figures.LINE_COLOURS[:5]]
+    for a, b in combinations(seen, 2):
+        assert np.linalg.norm(a - b) > 4 * JUST_NOTICEABLE
+
+
+def test_without_colour_markers_and_dashes_tell_lines_apart():
+    models = ["gan", "acgan", "static", "dynamic", "supervised"]
+    cells = [(f"{model} {K}", model, K) for model in models for K in (5, 10, 20)]
+    styles = figures.looks(cells).values()
+    assert len({(style["marker"], style["ls"]) for style in styles}) == len(cells)
