@@ -99,6 +99,7 @@ def artifacts(context: Context, suite: str) -> list[Artifact]:
         ]
         add(expected.scores(cell), [paths.scores(cell)], weights, samples, *own, *features)
         add(expected.tradeoff(cell), [paths.tradeoff(cell)], weights, *makers, *features)
+        add(expected.explore(cell), [paths.explore(cell)], weights, samples)
         if has_clusters(params, cell):
             add(expected.clusters(cell), [paths.clusters(cell)], weights)
     return list(found.values())

@@ -55,6 +55,7 @@ wildcard_constraints:
 localrules:
     all,
     data,
+    benchmark,
     collect,
     report,
 

@@ -27,6 +27,12 @@ rule collect:
         "gmgan collect --suite {params.suite} > {log} 2>&1"
 
 
+rule benchmark:
+    input:
+        metrics="results/metrics.json",
+        explored=[PATHS.explore(run) for run in RUNS],
+
+
 rule report:
     input:
         table="results/scores.csv",
