@@ -100,6 +100,17 @@ def test_no_usage_data_and_no_look_for_updates():
     assert "check_update = false" in config
 
 
+def test_setting_a_parameter_changes_one_line_of_params(tmp_path):
+    """`-S` writes params.yaml anew, in DVC's own layout: it has that layout already."""
+    from dvc.utils.serialize import modify_yaml
+
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    with modify_yaml(tmp_path / "params.yaml") as params:
+        params["suite"] = "ci"
+    old = (ROOT / "params.yaml").read_text()
+    assert (tmp_path / "params.yaml").read_text() == old.replace("suite: quick", "suite: ci")
+
+
 def test_a_fresh_clone_runs_everything(page):
     ran = jobs(page.of(FIRST))
     assert ran["train"] == ran["score"] == ran["tradeoff"] == 4
