@@ -16,8 +16,9 @@ pytest.importorskip("dvc_s3", reason="pip install -e '.[s3]' brings S3 to DVC")
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("dvc")]
 
-FIRST = "dvc exp run --name first-try -S suite=ci"
-RING = "dvc exp run --name ring -S datasets.toy-ring.latent.sigma=0.3"
+FIRST = "dvc exp run -S suite=ci"
+AGAIN = "dvc repro 2>&1 | grep"
+DOCUMENT = ROOT / "docs" / "dvc.md"
 UP_TO_DATE = "Data and pipelines are up to date."
 CACHED = {"data", "extractors", "real", "runs", "report.html", "tables", "figures"}
 JOBS = "train|sample|features|score|tradeoff|cluster|explore|collect|report"
@@ -37,7 +38,7 @@ class Page:
 
     def of(self, start, nth=0):
         """What the nth command that starts with these words printed."""
-        found = [output for command, output in self.outputs if command.startswith(start)]
+        found = [output for command, output in self.outputs if f"{command}\n".startswith(start)]
         assert len(found) > nth, f"docs/dvc.md runs no `{start}` number {nth}"
         return found[nth]
 
@@ -62,9 +63,6 @@ def page(tmp_path_factory):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return Page(folder / "walk", copy.read_text())
-
-
-DOCUMENT = ROOT / "docs" / "dvc.md"
 
 
 @pytest.fixture
@@ -111,17 +109,45 @@ def test_setting_a_parameter_changes_one_line_of_params(tmp_path):
     assert (tmp_path / "params.yaml").read_text() == old.replace("suite: quick", "suite: ci")
 
 
-def test_a_fresh_clone_runs_everything(page):
-    ran = jobs(page.of(FIRST))
-    assert ran["train"] == ran["score"] == ran["tradeoff"] == 4
+def test_a_failure_half_way_loses_nothing_and_a_second_try_completes_it(page):
+    failed, again = page.of(FIRST), page.of(AGAIN)
+    assert "failed to reproduce 'benchmark'" in failed
+    assert re.search(r"exit status [1-9]", failed)
+    assert jobs(failed)["train"] == 4
+    assert jobs(again) == {"tradeoff": 4, "collect": 1, "report": 1}
+    assert page.of("dvc exp run --name first-try").count("didn't change, skipping") == 3
     table = pd.read_csv(page.repository / "results" / "scores.csv")
     assert set(table.dataset) == {"toy-ring-ci", "digits-ci"}
     assert (table.status == "ok").all()
 
 
+def test_exp_run_deletes_what_dvc_has_not_recorded(tmp_path):
+    """DVC's own behaviour, which docs/dvc.md warns of; should it change, the warning can go."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    from dvc_page import clean_environment, make_repository
+
+    environment = clean_environment(tmp_path)
+    folder = make_repository(tmp_path / "p", environment)
+    results = folder / "results" / "runs"
+    results.mkdir(parents=True)
+    (results / "weights").write_text("by Snakemake")
+    text = (folder / "dvc.yaml").read_text()
+    (folder / "dvc.yaml").write_text(text.replace("python -m gmgan settle", "exit 7"))
+    for command, kept in (("repro", True), ("exp run --temp", True), ("exp run", False)):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *command.split()],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert "exited with 7" in done.stderr, done.stderr
+        assert (results / "weights").exists() == kept, command
+
+
 def test_afterwards_the_status_is_clean_and_repro_does_nothing(page):
     assert page.of("dvc status").strip() == UP_TO_DATE
-    lines = page.of("dvc repro").strip().splitlines()
+    lines = page.of("dvc repro\n").strip().splitlines()
     skipped = [
         f"Stage '{name}' didn't change, skipping" for name in ("data", "benchmark", "report")
     ]
@@ -160,8 +186,8 @@ def test_a_sweep_trains_only_what_it_changes(page):
         for run in ("digits-ci.gmgan-supervised.K10.s0", "toy-ring-ci.gmgan-dynamic.K8.s0")
     )
     # A record of training holds its seconds: trained again, it would be another.
-    assert page.read(digits, "sigma-1") == page.read(digits, "first-try")
-    records = [json.loads(page.read(ring, name)) for name in ("first-try", "sigma-1", "sigma-2")]
+    assert page.read(digits, "sigma-1") == page.read(digits, "main")
+    records = [json.loads(page.read(ring, name)) for name in ("main", "sigma-1", "sigma-2")]
     assert len({record["fingerprint"] for record in records}) == 3
     changes = page.of("dvc metrics diff")
     assert "toy-ring-ci.gmgan-dynamic.K8.quality.data-space.mean" in changes
@@ -173,17 +199,6 @@ def test_an_experiment_is_taken_over_and_left_again(page):
     assert "sigma-2" in page.of("dvc exp apply")
     assert page.of("dvc status", 1).strip() == UP_TO_DATE
     assert page.of("git checkout --quiet . && dvc checkout").strip() == UP_TO_DATE
-
-
-def test_a_failure_half_way_loses_nothing(page):
-    failed = page.of(RING)
-    assert "failed to reproduce 'benchmark'" in failed
-    assert failed.strip().endswith("exit status 255")
-    assert jobs(failed)["train"] == 2
-    again = jobs(page.of("dvc repro | grep"))
-    assert "train" not in again
-    assert again["score"] >= 2
-    assert again["report"] == 1
 
 
 def test_a_colleague_gets_everything_without_training(page):
