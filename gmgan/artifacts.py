@@ -176,13 +176,15 @@ def _version(distribution):
 
 
 def _revision():
+    """The commit, and whether code or params differ from it; results in Git are neither."""
     folder = Path(__file__).parent
+    others = (":(top,exclude)results", ":(top,exclude)dvc.lock", ":(top,exclude).dvc")
     try:
         head = subprocess.run(
             ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip()
         changed = subprocess.run(
-            ["git", "-C", folder, "status", "--porcelain", "-uno"],
+            ["git", "-C", folder, "status", "--porcelain", "-uno", "--", ":/", *others],
             capture_output=True,
             text=True,
             check=True,

@@ -221,6 +221,7 @@ def _add_suite_stages(commands):
         ("collect", "gather a suite's scores into results/scores.csv", _collect),
         ("report", "write results/report.html", _report),
         ("list", "list the runs of a suite, their budgets and how far they are", _list),
+        ("settle", "let Snakemake trust results from elsewhere that fit params and code", _settle),
     ):
         command = _add(commands, name, function, text, "", "--suite mnist")
         command.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
@@ -426,6 +427,15 @@ def _report(options):
     from gmgan.stages import report
 
     report.run(context, _suite(options, context))
+
+
+def _settle(options):
+    context = _context(options)
+    from gmgan.commands import settle
+
+    fitting, removed = settle.run(context, _suite(options, context), options.params)
+    more = f"; {removed} of other params or code removed" if removed else ""
+    print(f"{fitting} results fit params and code{more}")
 
 
 def _list(options):

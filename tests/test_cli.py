@@ -195,7 +195,7 @@ def test_bad_values_of_params(project):
 
 
 def test_missing_extractor_weights_and_too_few_samples(project):
-    project.edit("params.yaml", "    weights: null ", "    weights: nowhere.pth ")
+    project.edit("params.yaml", "    weights:     ", "    weights: nowhere.pth ")
     assert "no file nowhere.pth; fetch https://" in one_error(
         project, "extractor", "cifar10", "inception"
     )

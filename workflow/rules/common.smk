@@ -55,6 +55,8 @@ wildcard_constraints:
 
 localrules:
     all,
+    data,
+    benchmark,
     collect,
     report,
 

@@ -1,5 +1,18 @@
 # Per data set: arrays, feature extractor, features of real images, real-against-real floor.
 
+DATASETS = list(dict.fromkeys(run.dataset for run in RUNS))
+
+
+rule data:
+    input:
+        arrays=[
+            path
+            for source in dict.fromkeys(PARAMS.source_names[name] for name in DATASETS)
+            for path in data_files(source)
+        ],
+        real=[path for name in DATASETS for path in real_inputs(name)],
+        floors=[PATHS.floor(name) for name in DATASETS],
+
 
 rule prepare:
     input:

@@ -9,9 +9,7 @@ rule collect:
         sweeps=[PATHS.tradeoff(run) for run in RUNS],
         clusters=[PATHS.clusters(run) for run in CLUSTERED],
         trained=[PATHS.train_about(run) for run in RUNS],
-        floors=[
-            PATHS.floor(name) for name in dict.fromkeys(run.dataset for run in RUNS)
-        ],
+        floors=[PATHS.floor(name) for name in DATASETS],
     output:
         table=report(
             "results/scores.csv", caption="../report/scores.rst", category="Tables"
@@ -31,6 +29,12 @@ rule collect:
         fingerprint=EXPECTED.table(SUITE),
     shell:
         "gmgan collect --suite {params.suite} > {log} 2>&1"
+
+
+rule benchmark:
+    input:
+        metrics="results/metrics.json",
+        explored=[PATHS.explore(run) for run in RUNS],
 
 
 rule report:
