@@ -129,7 +129,7 @@ class Fingerprints:
 
     def __init__(self, params: Params):
         self.params = params
-        self._known = {}
+        self._known: dict[Run | tuple[str, str], str] = {}
 
     def data(self, source: str) -> str:
         """Of a prepared data set; `source` is the entry that owns the data."""
@@ -225,7 +225,8 @@ class Fingerprints:
     def clusters(self, run: Run) -> str:
         """Of a run's clustering of real samples."""
         settings = self.params.datasets[run.dataset].evaluation.clustering
-        classifier = self.params.extractors.get(settings.classifier)
+        name = settings.classifier
+        classifier = None if name is None else self.params.extractors.get(name)
         return digest(
             "clusters",
             self.train(run),

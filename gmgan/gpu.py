@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from io import BufferedWriter
 from pathlib import Path
 
-_held = []  # open files whose locks are this process's share
+_held: list[BufferedWriter] = []  # open files whose locks are this process's share
 
 
 def devices() -> list[str]:

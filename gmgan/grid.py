@@ -85,7 +85,7 @@ def suite_runs(params: Params, suite: str) -> list[Run]:
 
     Models with a normal prior do not depend on K: they appear once, with K = 1.
     """
-    runs = {}
+    runs: dict[Run, None] = {}
     for cells in params.lookup("suites", suite).cells:
         for dataset in cells.datasets:
             for model in cells.models:
@@ -122,8 +122,10 @@ def trained_runs(params: Params, runs: list[Run]) -> list[Run]:
     """`runs` and the runs that they continue from, each once."""
     found = dict.fromkeys(runs)
     for run in runs:
-        while run := parent_run(params, run, params.models[run.model]):
-            found[run] = None
+        parent = parent_run(params, run, params.models[run.model])
+        while parent:
+            found[parent] = None
+            parent = parent_run(params, parent, params.models[parent.model])
     return list(found)
 
 

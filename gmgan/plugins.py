@@ -35,7 +35,7 @@ def is_local(module: str) -> bool:
 
 def find(module: str) -> Path | None:
     """The Python file of a module, found without running any code of it; None if there is none."""
-    name, places = "", None
+    name, places, origin = "", None, None
     for part in module.split("."):
         if name and places is None:
             return None
@@ -45,7 +45,8 @@ def find(module: str) -> Path | None:
         if spec is None:
             return None
         places = spec.submodule_search_locations
-    return Path(spec.origin) if spec.has_location and spec.origin.endswith(".py") else None
+        origin = spec.origin if spec.has_location else None
+    return Path(origin) if origin is not None and origin.endswith(".py") else None
 
 
 def module_of(kind: str, built_in=()) -> str:

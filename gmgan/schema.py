@@ -5,7 +5,7 @@ Every field is described where it is declared; gmgan/params.py reads the file.
 
 import re
 from functools import cached_property
-from typing import Annotated, Literal, Union, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -43,20 +43,28 @@ def _check_kind(kind, known):
 PluginName = Annotated[str, AfterValidator(lambda kind: _check_kind(kind, ()))]
 
 
-def _by_kind(*built_in, plugin):
-    """One of several entries, chosen by `kind`; module:attribute chooses `plugin`."""
-    entries = {kind: e for e in built_in for kind in get_args(e.model_fields["kind"].annotation)}
+def _kind_of(entry):
+    return entry.get("kind") if isinstance(entry, dict) else getattr(entry, "kind", None)
 
-    def kind_of(entry):
-        return entry.get("kind") if isinstance(entry, dict) else getattr(entry, "kind", None)
 
-    def check(entry):
-        _check_kind(str(kind_of(entry)), entries)
+class _ByKind:
+    """How one of several entries, tagged by their classes' names, is chosen by `kind`.
+
+    module:attribute chooses `plugin`.
+    """
+
+    def __init__(self, *built_in, plugin):
+        self.plugin = plugin
+        self.entries = {
+            kind: e for e in built_in for kind in get_args(e.model_fields["kind"].annotation)
+        }
+
+    def choose(self, entry):
+        return self.entries.get(_kind_of(entry), self.plugin).__name__
+
+    def check(self, entry):
+        _check_kind(str(_kind_of(entry)), self.entries)
         return entry
-
-    choices = tuple(Annotated[entry, Tag(entry.__name__)] for entry in (*built_in, plugin))
-    choose = Discriminator(lambda entry: entries.get(kind_of(entry), plugin).__name__)
-    return Annotated[Union[choices], choose, BeforeValidator(check)]  # noqa: UP007
 
 
 # --- data ------------------------------------------------------------------------------------
@@ -222,9 +230,19 @@ class PluginSource(Strict):
         return self
 
 
-Source = _by_kind(
+_sources = _ByKind(
     RingSource, GridSource, DigitsSource, TorchvisionSource, ImagesSource, plugin=PluginSource
 )
+Source = Annotated[
+    Annotated[RingSource, Tag("RingSource")]
+    | Annotated[GridSource, Tag("GridSource")]
+    | Annotated[DigitsSource, Tag("DigitsSource")]
+    | Annotated[TorchvisionSource, Tag("TorchvisionSource")]
+    | Annotated[ImagesSource, Tag("ImagesSource")]
+    | Annotated[PluginSource, Tag("PluginSource")],
+    Discriminator(_sources.choose),
+    BeforeValidator(_sources.check),
+]
 
 
 # --- networks, training, priors -----------------------------------------------------------------
@@ -259,7 +277,14 @@ class PluginEntry(Strict):
     options: dict[str, JsonValue] = {}
 
 
-Network = _by_kind(MlpNetwork, DcganNetwork, plugin=PluginEntry)
+_networks = _ByKind(MlpNetwork, DcganNetwork, plugin=PluginEntry)
+Network = Annotated[
+    Annotated[MlpNetwork, Tag("MlpNetwork")]
+    | Annotated[DcganNetwork, Tag("DcganNetwork")]
+    | Annotated[PluginEntry, Tag("PluginEntry")],
+    Discriminator(_networks.choose),
+    BeforeValidator(_networks.check),
+]
 
 
 class Training(Strict):
@@ -322,7 +347,14 @@ class DynamicPrior(Strict):
     covariance: Literal["full", "diagonal", "scalar"]
 
 
-Prior = _by_kind(FixedPrior, DynamicPrior, plugin=PluginEntry)
+_priors = _ByKind(FixedPrior, DynamicPrior, plugin=PluginEntry)
+Prior = Annotated[
+    Annotated[FixedPrior, Tag("FixedPrior")]
+    | Annotated[DynamicPrior, Tag("DynamicPrior")]
+    | Annotated[PluginEntry, Tag("PluginEntry")],
+    Discriminator(_priors.choose),
+    BeforeValidator(_priors.check),
+]
 
 USES_LABELS = {"gan": False, "acgan": True, "supervised": True}
 

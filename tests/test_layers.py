@@ -26,6 +26,11 @@ def test_ruff_and_snakefmt_are_content():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_mypy_is_content():
+    done = run(sys.executable, "-m", "mypy")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_stages_without_torch_do_not_load_it():
     script = (
         "import sys; from gmgan import cli; "

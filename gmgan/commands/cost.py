@@ -97,7 +97,8 @@ def measured(context: Context, device: str) -> tuple[dict, dict]:
     From the finished runs in the results folder that ran on `device` (on a CPU: with as many
     threads as params.yaml sets).
     """
-    speeds, timings = {}, {}
+    speeds: dict[str, list[float]] = {}
+    timings: dict[tuple[str, str], list[float]] = {}
     params = context.params
     for path in sorted(context.paths.results.glob("runs/*/train.json")):
         about = read_json(path)

@@ -46,7 +46,7 @@ def run(context: Context, suite: str, params_file) -> tuple[int, int]:
         for item in found
         if item.name not in fitting and not pending & set(item.files) and _remove(item.files)
     ]
-    sound = {}
+    sound: dict[Path, bool] = {}
     for item in found:
         sound[item.name] = item.name in fitting and all(sound[name] for name in item.made_from)
     if any(sound[item.name] and pending & set(item.files) for item in found):
@@ -59,7 +59,8 @@ def run(context: Context, suite: str, params_file) -> tuple[int, int]:
 def artifacts(context: Context, suite: str) -> list[Artifact]:
     """What training and scoring of a suite make, each after what it is made from."""
     params, paths, expected = context.params, context.paths, context.expected
-    found, real = {}, {}
+    found: dict[Path, Artifact] = {}
+    real: dict[str, tuple[Path, list[Path], list[Path]]] = {}
 
     def add(fingerprint, files, *made_from):
         found.setdefault(files[-1], Artifact(tuple(files), fingerprint, made_from))

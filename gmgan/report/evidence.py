@@ -11,7 +11,7 @@ def rows_by_run(table: pd.DataFrame, columns=PER_ROW) -> dict:
     scored = table[table.metric.notna()]
     values = scored[columns].astype(object)
     values = values.where(values.notna(), None)
-    found = {}
+    found = {}  # type: dict[str, list[list]]
     for run, row in zip(scored.run, values.itertuples(index=False), strict=True):
         found.setdefault(run, []).append(list(row))
     return found

@@ -18,7 +18,7 @@ from gmgan.pixels import PALETTE
 from gmgan.report.tables import label_of
 
 COLOURS = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in PALETTE]
-STYLE = {
+STYLE = {  # type: dict[plt.RcKeyType, object]
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -44,7 +44,7 @@ def looks(cells) -> dict:
     cells: [(label, model, K)] in the order of display.
     """
     models = list(dict.fromkeys(model for _, model, _ in cells))
-    styles, seen = {}, {}
+    styles, seen = {}, {}  # type: dict[str, dict], dict[str, list]
     for label, model, K in cells:
         i = models.index(model)
         values = seen.setdefault(model, [])

@@ -47,7 +47,7 @@ def run(context: Context, cell: Run):
             for metric, value in clustering_scores(labels, clusters, n_classes, cell.K).items()
         ]
 
-    found = {"scores": [], "table": None}
+    found = {"scores": [], "table": None}  # type: dict[str, list | None]
     if status == "ok":
         clusters = component_clusters(context, cell, arrays[SPLIT])
         table = contingency(labels, clusters, n_classes, cell.K)

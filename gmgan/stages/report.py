@@ -27,7 +27,9 @@ def run(context: Context, suite: str):
     trained = {cell: read_json(context.paths.train_about(cell)) for cell in runs}
     order = list(context.params.models)
     runs = sorted(runs, key=lambda cell: (order.index(cell.model), cell.K, cell.seed))
-    by_dataset = {dataset: [] for dataset in dict.fromkeys(cell.dataset for cell in runs)}
+    by_dataset = {  # type: dict[str, list]
+        dataset: [] for dataset in dict.fromkeys(cell.dataset for cell in runs)
+    }
     for cell in runs:
         by_dataset[cell.dataset].append(cell)
     sections = [
@@ -37,7 +39,7 @@ def run(context: Context, suite: str):
     kinds = {name: context.params.datasets[name].source.kind for name in by_dataset}
     beside = published.beside(published.load_published(), table, kinds, context.params.model_titles)
     frames = {"claims": verdicts, "published": beside}
-    drawn = {}
+    drawn = {}  # type: dict[str, str]
     for section in sections:
         frames |= {f"{section.name}.{name}": frame for name, frame in section.frames.items()}
         drawn |= {f"{section.name}.{name}": svg for name, svg in section.figures.items()}

@@ -20,7 +20,7 @@ def run(context: Context, cell: Run):
     """
     count = context.params.datasets[cell.dataset].evaluation.n_fake
     status = context.status_of(cell)
-    arrays = {
+    arrays = {  # type: dict[str, np.ndarray]
         "samples": np.empty((0,), np.uint8),
         "component": np.empty(0, np.int64),
         "class": np.empty(0, np.int64),

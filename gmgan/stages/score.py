@@ -24,7 +24,7 @@ def run(context: Context, cell: Run):
     arrays, about = read_arrays(path)
     context.refuse_stale(path, about, context.expected.sample(cell))
     dataset = context.params.datasets[cell.dataset]
-    found = {"scores": []}
+    found = {"scores": []}  # type: dict[str, list]
     if len(arrays["samples"]) and dataset.is_points:
         found = _score_points(context, cell, arrays)
     elif len(arrays["samples"]):
