@@ -32,6 +32,7 @@ def trace_of_claim(row: dict) -> dict:
         "extractor": row["extractor"] or None,
         "source": "sweep" if row["compare"] in FROM_SWEEP else "scores",
         "any_K": row["compare"] == "data-sets",
+        "difference": True,
     }
 
 

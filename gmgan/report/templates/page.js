@@ -95,7 +95,7 @@ const short = (text) => (text || "").slice(0, 12);
 function showTrace(trace, text) {
   const rows = rowsBehind(trace);
   const dialog = element("trace"), body = element("trace-body");
-  element("trace-title").textContent = `${label(trace.metric)}: ${text}`;
+  element("trace-title").textContent = `${label(trace.metric)}${trace.difference ? ", mean difference" : ""}: ${text}`;
   const columns = {
     s: (row) => row.sigma_scale,
     value: (row) => row.value,
