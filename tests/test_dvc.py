@@ -224,9 +224,12 @@ def test_after_settling_snakemake_trains_nothing(page):
 
 def test_an_s3_server_is_a_remote(page):
     assert re.search(r"\d+ files? pushed", page.of("dvc push --remote s3"))
-    assert re.search(r"\d+ files? (fetched|added)", page.of("dvc pull --remote s3"))
-    assert page.of("dvc status", 2).strip() == UP_TO_DATE
-    assert len(list(page.repository.glob("results/runs/*/weights.safetensors"))) == 4
+    shown = page.of("cd ../elsewhere && dvc pull --remote s3")
+    assert re.search(r"\d+ files? (fetched|added)", shown)
+    assert page.of("cd ../elsewhere && dvc status").strip() == UP_TO_DATE
+    results = page.folder / "elsewhere" / "results"
+    assert len(list(results.glob("runs/*/weights.safetensors"))) == 4
+    assert list(results.glob("data/*.safetensors"))
 
 
 def test_settle_knows_every_result(pulled):
