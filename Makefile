@@ -25,7 +25,7 @@ setup: .venv/stamp
 	touch $@
 
 test: setup
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 bench: setup
 	$(BIN)/python -m benchmarks

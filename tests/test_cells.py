@@ -13,7 +13,7 @@ from gmgan.artifacts import read_arrays
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.pipeline
 
 RUN = "digits-ci.gmgan-supervised.K10.s0"
 TOY = "toy-ring-ci.gmgan-dynamic.K8.s0"

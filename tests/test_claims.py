@@ -271,7 +271,6 @@ def test_the_shipped_claims_are_complete(params):
             assert set(test.get("models", [])) <= set(params.models)
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_verdicts_of_a_real_grid_follow_from_its_scores(finished):
     results = finished.folder / "results"
     table, found = (pd.read_csv(results / name) for name in ("scores.csv", "tables/claims.csv"))

@@ -206,7 +206,6 @@ def test_missing_extractor_weights_and_too_few_samples(project):
     )
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
     from gmgan import grid
     from gmgan.grid import Paths

@@ -17,7 +17,6 @@ from gmgan.artifacts import read_arrays
 
 pytestmark = [
     pytest.mark.pipeline,
-    pytest.mark.xdist_group("pipeline"),
     pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc"),
 ]
 

@@ -74,7 +74,6 @@ def test_baselines_find_separated_blobs(rng):
         clustering.kmeans_clusters(points[:2], points, 3, seed=1, starts=1)
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_the_stage_writes_scores_that_follow_from_its_table(finished):
     run = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"
     about = read_json(run / "clusters.json")
@@ -90,7 +89,6 @@ def test_the_stage_writes_scores_that_follow_from_its_table(finished):
     assert baseline["cluster_acc"] == pytest.approx(1, abs=0.01)  # eight separated modes
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_images_are_clustered_by_a_classifier_of_generated_ones(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
     run = "digits-ci.gmgan-static.K10.s0"
@@ -103,7 +101,6 @@ def test_images_are_clustered_by_a_classifier_of_generated_ones(finished, tmp_pa
         assert {row["metric"]: row["value"] for row in rows}["cluster_acc"] > 0.6
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_only_unsupervised_mixtures_are_clustered(finished):
     for run in ("toy-ring-ci.gan.K1.s0", "digits-ci.gmgan-supervised.K10.s0"):
         done = finished.gmgan("cluster", run, check=False)

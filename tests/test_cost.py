@@ -11,7 +11,7 @@ from gmgan.errors import GmganError
 from gmgan.grid import Paths
 from gmgan.stages.context import Context
 
-pytestmark = pytest.mark.xdist_group("pipeline")
+pytestmark = pytest.mark.pipeline
 
 
 @pytest.fixture

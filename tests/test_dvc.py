@@ -14,7 +14,7 @@ from conftest import ROOT, Project
 pytest.importorskip("moto.server", reason="pip install -e '.[dev]' brings the S3 server moto")
 pytest.importorskip("dvc_s3", reason="pip install -e '.[s3]' brings S3 to DVC")
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("dvc")]
+pytestmark = pytest.mark.pipeline
 
 FIRST = "dvc exp run -S suite=ci"
 AGAIN = "dvc repro 2>&1 | grep"

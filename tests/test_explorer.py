@@ -108,7 +108,6 @@ def test_runs_beyond_the_room_of_the_page_are_named():
 
 
 @pytest.mark.pipeline
-@pytest.mark.xdist_group("pipeline")
 def test_the_stage_keeps_what_the_page_needs(finished):
     runs = finished.folder / "results" / "runs"
     arrays, about = read_arrays(runs / "digits-ci.gmgan-supervised.K10.s0" / "explore.safetensors")

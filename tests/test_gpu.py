@@ -107,7 +107,6 @@ def test_a_process_sees_its_gpu_alone_and_takes_one_share(machine):
 
 
 @pytest.mark.pipeline
-@pytest.mark.xdist_group("pipeline")
 @pytest.mark.parametrize(("more", "limit"), [((), 6), (("--resources", "gpu=5"), 5)])
 def test_local_jobs_are_limited_to_gpus_times_slots(project, machine, more, limit):
     project.edit("params.yaml", "gpu_slots: 1", "gpu_slots: 3")

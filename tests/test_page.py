@@ -7,7 +7,7 @@ import pytest
 
 from gmgan.artifacts import read_json, write_json
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+pytestmark = pytest.mark.pipeline
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

@@ -14,7 +14,7 @@ import pytest
 
 from gmgan.artifacts import read_arrays
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+pytestmark = pytest.mark.pipeline
 
 CI = ("all", "--config", "suite=ci")
 RUNS = {

@@ -719,7 +719,6 @@ def used(tmp_path_factory):
 
 
 @pytest.mark.pipeline
-@pytest.mark.xdist_group("plugins")
 class TestProject:
     def test_the_metric_stands_beside_the_built_in_ones(self, used):
         results = used.folder / "results"

@@ -130,7 +130,6 @@ def digits(finished):
     return data, lambda images: extract(net, images, "cpu")
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
     data, features_of = digits
     training = features_of(data["train"][:700])[0]
@@ -152,7 +151,6 @@ def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
     assert quality.quality(distances(pure), calibration) < 0.2
 
 
-@pytest.mark.xdist_group("pipeline")
 def test_diversity_falls_with_lost_classes_and_with_duplicates(digits):
     data, features_of = digits
     images, labels = data["train"], data["train_labels"]

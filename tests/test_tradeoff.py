@@ -5,7 +5,7 @@ import pytest
 
 from gmgan.artifacts import read_json
 
-pytestmark = [pytest.mark.pipeline, pytest.mark.xdist_group("pipeline")]
+pytestmark = pytest.mark.pipeline
 
 
 def test_small_s_gives_quality_and_large_s_diversity(project):
