@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from gmgan.artifacts import read_arrays
+from gmgan.artifacts import read_arrays, write_arrays
 from gmgan.metrics.neighbours import nearest_neighbours
 from gmgan.models.model import build_model, sample_rows
 from gmgan.models.walk import pairs_of, walks
@@ -121,3 +121,14 @@ def test_the_stage_keeps_what_the_page_needs(finished):
     assert about["memorisation"]["n_generated"] == 300
     arrays, _ = read_arrays(runs / "toy-ring-ci.gan.K1.s0" / "explore.safetensors")
     assert set(arrays) == {"sweep"}
+
+
+@pytest.mark.pipeline
+def test_a_stale_explorer_is_refused(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    path = project.folder / "results/runs/toy-ring-ci.gan.K1.s0/explore.safetensors"
+    arrays, about = read_arrays(path)
+    write_arrays(path, arrays, about | {"fingerprint": "0" * 16})
+    done = project.gmgan("report", "--suite", "ci", check=False)
+    assert done.returncode == 2
+    assert "explore.safetensors was made from other parameters or other code" in done.stderr

@@ -45,7 +45,6 @@ def image_entry(explored, snapshots) -> dict:
         "film": sprite(snapshots),
         "film_columns": snapshots.shape[1],
         "neighbours": sprite(beside),
-        "neighbour_index": explored["neighbour_index"].tolist(),
         "neighbour_distance": np.round(explored["neighbour_distance"], 1).tolist(),
     }
     if "pairs" in explored:

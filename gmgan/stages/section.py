@@ -90,10 +90,8 @@ class Section:
         }
 
     def explore(self, cell):
-        """The explorer of one run, or None if its training failed."""
-        explored, about = read_arrays(self.context.paths.explore(cell))
-        if not explored:
-            return None
+        """The explorer of a run whose training ended well."""
+        explored, about = self._explored(cell)
         snapshots, _ = read_arrays(self.context.paths.snapshots(cell))
         common = {
             "title": self.labels[cell],
@@ -120,6 +118,13 @@ class Section:
             "extent": self._extent(),
         }
 
+    def _explored(self, cell, names=None):
+        """What the stage `explore` wrote; raises GmganError if it is stale."""
+        path = self.context.paths.explore(cell)
+        arrays, about = read_arrays(path, names)
+        self.context.refuse_stale(path, about, self.context.expected.explore(cell))
+        return arrays, about
+
     def _names_of_groups(self, cell, count):
         """What the explorer calls the components, or the classes of a conditional generator."""
         if cell.K > 1:
@@ -138,7 +143,7 @@ class Section:
         lines = []
         if not self.entry.is_points:
             for cell in self.cells:
-                _, about = read_arrays(self.context.paths.explore(cell), names=[])
+                _, about = self._explored(cell, names=[])
                 lines.append(
                     {
                         "title": self.labels[cell],

@@ -254,11 +254,13 @@ function showScores(scale) {
   list.replaceChildren();
   const main = (row) => (["quality", "diversity"].includes(row[at.metric]) ? "main" : "");
   const rows = (numbers.sweep[element("x-run").value] || []).filter((row) => row[at.sigma_scale] === scale && row[at.value] !== null);
+  const several = new Set(rows.map((row) => row[at.extractor])).size > 1;
   for (const row of [...rows.filter(main), ...rows.filter((row) => !main(row))]) {
     const metric = row[at.metric], value = row[at.value];
+    const name = label(metric) + (several ? ` (${row[at.extractor]})` : "");
     const cell = make("dd", value.toFixed(digits(metric)), { class: main(row), "data-metric": metric });
     cell.dataset.number = value;
-    list.append(make("dt", label(metric), { class: main(row) }), cell);
+    list.append(make("dt", name, { class: main(row) }), cell);
   }
 }
 
