@@ -40,7 +40,7 @@ def main():
 
 def line(result):
     """One line of the printed table."""
-    text = f"{result.name:48} {result.ours:9.3g} {result.unit:9}"
+    text = f"{result.name:66} {result.ours:9.3g} {result.unit:9}"
     if result.theirs is not None:
         text += f" theirs {result.theirs:8.3g}, ratio {result.ratio:5.2f}"
     if result.limit is not None:

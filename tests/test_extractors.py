@@ -12,6 +12,7 @@ from PIL import Image
 from gmgan.errors import GmganError
 from gmgan.grid import Paths
 from gmgan.metrics import fidelity
+from gmgan.metrics.neighbours import precision_recall
 from gmgan.models.classifier import Classifier
 from gmgan.models.extractors import (
     classifier_extractor_class,
@@ -78,7 +79,7 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
         fidelity.inception_score(fake_logits, 10)
         | fidelity.fid(fake_features, real_features)
         | fidelity.kid(fake_features, real_features, 20, 100)
-        | fidelity.precision_recall(fake_features, real_features, 3)
+        | precision_recall(fake_features, real_features, 3)
     )
     assert ours["inception_score"] == pytest.approx(
         (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-5

@@ -8,6 +8,7 @@ from scipy.ndimage import correlate1d
 from gmgan.artifacts import read_arrays, read_json
 from gmgan.errors import GmganError
 from gmgan.metrics import quality
+from gmgan.metrics.neighbours import nearest_distances
 from gmgan.models.extractors import extract, extractor
 
 
@@ -34,27 +35,6 @@ def test_calibration_puts_the_medians_at_both_ends(rng):
         assert quality.quality(3 * near, scaled) == pytest.approx(quality.quality(near, found))
     overlapping = quality.calibrate(near, near, 0.95)
     assert quality.quality([np.quantile(near, 0.99)], overlapping) == pytest.approx(0.05)
-
-
-def test_nearest_distances_in_chunks(rng):
-    points, references = rng.standard_normal((57, 6)), rng.standard_normal((41, 6))
-    naive = [min(np.linalg.norm(p - r) for r in references) for p in points]
-    assert np.allclose(quality.nearest_distances(points, references, chunk=10), naive)
-    assert np.allclose(quality.nearest_distances(points, points), 0, atol=1e-6)
-
-
-def test_density_and_coverage_are_the_definition(rng):
-    fake, real, k = rng.standard_normal((60, 3)) * 0.7, rng.standard_normal((50, 3)), 5
-    radii = [sorted(np.linalg.norm(real - r, axis=1))[k] for r in real]
-    inside = [
-        [np.linalg.norm(f - r) < radius for f in fake]
-        for r, radius in zip(real, radii, strict=True)
-    ]
-    found = quality.density_coverage(fake, real, k, chunk=7)
-    assert found["density_k5"] == pytest.approx(np.sum(inside) / (k * len(fake)))
-    assert found["coverage_k5"] == pytest.approx(np.mean(np.any(inside, axis=1)))
-    with pytest.raises(GmganError, match="more than 5 real samples, got 5"):
-        quality.density_coverage(fake, real[:5], 5)
 
 
 def test_class_entropy():
@@ -136,7 +116,7 @@ def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
     held_out = data["test"]
 
     def distances(images):
-        return quality.nearest_distances(features_of(images)[0], training)
+        return nearest_distances(features_of(images)[0], training)
 
     pure = rng.integers(0, 256, (500, 8, 8, 1), np.uint8)
     calibration = quality.calibrate(distances(held_out), distances(pure), 0.95)

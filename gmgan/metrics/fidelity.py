@@ -1,4 +1,4 @@
-"""Scores of images from features and logits, by torch-fidelity's metric functions.
+"""Scores of images from features and logits: Inception Score, FID and KID.
 
 All take arrays of N x d features; `fake` are generated, `real` are reference samples. Each function
 gives {name: value} or {name: (value, spread)}.
@@ -15,7 +15,6 @@ allow_torchvision_without_ops()
 
 from torch_fidelity.metric_isc import isc_features_to_metric  # noqa: E402
 from torch_fidelity.metric_kid import kid_features_to_metric  # noqa: E402
-from torch_fidelity.metric_prc import prc_features_to_metric  # noqa: E402
 
 RNG_SEED = 2020
 
@@ -59,27 +58,6 @@ def kid(fake, real, subsets, subset_size):
     )
     return {
         "kid": (scores["kernel_inception_distance_mean"], scores["kernel_inception_distance_std"])
-    }
-
-
-def precision_recall(fake, real, neighbours):
-    """Improved precision and recall with k nearest neighbours (Kynkaanniemi et al. 2019)."""
-    if min(len(fake), len(real)) <= neighbours:
-        raise GmganError(
-            f"precision and recall with {neighbours} neighbours need more than "
-            f"{neighbours} samples, got {min(len(fake), len(real))}"
-        )
-    scores = prc_features_to_metric(
-        torch.from_numpy(fake),
-        torch.from_numpy(real),
-        prc_neighborhood=neighbours,
-        prc_batch_size=2500,
-        save_cpu_ram=True,
-        verbose=False,
-    )
-    return {
-        f"precision_k{neighbours}": scores["precision"],
-        f"recall_k{neighbours}": scores["recall"],
     }
 
 

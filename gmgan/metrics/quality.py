@@ -4,7 +4,6 @@ How sure each formula is. Diversity follows a public re-implementation's reading
 ICLR 2019 submission of the same work; leaving pairs of a sample with itself out is ours. The form
 of the quality score is quoted from memory of the paper and unconfirmed; its calibration and the
 unit of its distances are ours.
-Density and coverage (Naeem et al. 2020) stand beside them as the standard pair.
 """
 
 from dataclasses import dataclass
@@ -14,22 +13,8 @@ from scipy.special import expit, logit
 
 from gmgan.errors import GmganError
 
+PAIRS_AT_ONCE = 100  # fits a processor's cache
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang, Simoncelli and Bovik 2003
-
-
-def nearest_distances(points, references, chunk=2000):
-    """Euclidean distance of each point (N x d) to its nearest reference (M x d), float64 N.
-
-    Works through `chunk` points at a time: the peak is chunk x M x 8 bytes.
-    """
-    references = np.asarray(references, np.float64)
-    squares = (references**2).sum(1)
-    found = np.empty(len(points))
-    for start in range(0, len(points), chunk):
-        piece = np.asarray(points[start : start + chunk], np.float64)
-        distances = (piece**2).sum(1)[:, None] + squares - 2 * piece @ references.T
-        found[start : start + chunk] = np.sqrt(np.clip(distances.min(1), 0, None))
-    return found
 
 
 @dataclass(frozen=True)
@@ -116,11 +101,9 @@ def pairwise_diversity(images, pairs, scales, seed):
     first = rng.integers(len(images), size=pairs)
     second = (first + rng.integers(1, len(images), size=pairs)) % len(images)
     similarities = []
-    for start in range(0, pairs, 500):
-        batches = [
-            torch.from_numpy(images[index[start : start + 500]]).permute(0, 3, 1, 2).float()
-            for index in (first, second)
-        ]
+    for start in range(0, pairs, PAIRS_AT_ONCE):
+        chosen = (index[start : start + PAIRS_AT_ONCE] for index in (first, second))
+        batches = [torch.from_numpy(images[i]).permute(0, 3, 1, 2).float() for i in chosen]
         similarities.append(
             multiscale_structural_similarity_index_measure(
                 *batches,
@@ -143,32 +126,6 @@ def diversity_scores(images, classes, n_classes, pairs, scales, seed):
         "diversity": float(np.sqrt(intra * inter)),
         "diversity_intra": intra,
         "diversity_inter": inter,
-    }
-
-
-def density_coverage(fake, real, neighbours, chunk=2000):
-    """Density and coverage with k nearest neighbours (Naeem et al. 2020, equations 4 and 5).
-
-    Density can exceed 1. Works through `chunk` rows at a time.
-    """
-    if len(real) <= neighbours:
-        raise GmganError(
-            f"density and coverage with {neighbours} neighbours need more than "
-            f"{neighbours} real samples, got {len(real)}"
-        )
-    fake, real = np.asarray(fake, np.float64), np.asarray(real, np.float64)
-    fake_squares, real_squares = (fake**2).sum(1), (real**2).sum(1)
-    inside, covered = 0, 0
-    for start in range(0, len(real), chunk):
-        piece, squares = real[start : start + chunk], real_squares[start : start + chunk, None]
-        to_real = squares + real_squares - 2 * piece @ real.T
-        radii = np.partition(to_real, neighbours, axis=1)[:, neighbours, None]
-        within = squares + fake_squares - 2 * piece @ fake.T < radii
-        inside += within.sum()
-        covered += within.any(1).sum()
-    return {
-        f"density_k{neighbours}": float(inside / (neighbours * len(fake))),
-        f"coverage_k{neighbours}": float(covered / len(real)),
     }
 
 

@@ -66,7 +66,7 @@ def classifier_extractor_class(weights, about):
         raise GmganError(
             f"the weights of the classifier do not fit: {_first(error)}; delete them and run again"
         ) from error
-    net.eval()
+    net = net.folded()
     return type(
         "TrainedClassifier",
         (ClassifierExtractor,),

@@ -15,6 +15,7 @@ from gmgan.grid import extractor_id
 from gmgan.metrics import quality
 from gmgan.metrics.frechet import frechet_distance, moments
 from gmgan.metrics.modes import HIGH_QUALITY_STDS, mode_scores, nearest_modes
+from gmgan.metrics.neighbours import density_coverage, nearest_distances, precision_recall
 from gmgan.metrics.reference import choose_reference
 from gmgan.metrics.samples import Samples
 from gmgan.seeds import derive_seed
@@ -112,8 +113,8 @@ class ImageScorer:
             training, held_out = held_out, training
         self.training = training
         self.calibration = quality.calibrate(
-            quality.nearest_distances(held_out, training),
-            quality.nearest_distances(self.real["noise_features"], training),
+            nearest_distances(held_out, training),
+            nearest_distances(self.real["noise_features"], training),
             self.evaluation.held_out_quality,
         )
 
@@ -156,7 +157,7 @@ class ImageScorer:
             "quality",
             lambda: {
                 "quality": quality.quality(
-                    quality.nearest_distances(features, self.training), self.calibration
+                    nearest_distances(features, self.training), self.calibration
                 )
             },
         )
@@ -172,12 +173,10 @@ class ImageScorer:
             ),
         )
         rows.add_combined()
-        rows.add(
-            "precision", lambda: fidelity.precision_recall(features, real, evaluation.neighbours)
-        )
+        rows.add("precision", lambda: precision_recall(features, real, evaluation.neighbours))
         rows.add(
             "density",
-            lambda: quality.density_coverage(features, real, evaluation.density_neighbours),
+            lambda: density_coverage(features, real, evaluation.density_neighbours),
         )
         if self.knows_classes and targets is not None:
             rows.add("class", lambda: fidelity.class_accuracy(logits, targets))
