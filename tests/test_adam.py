@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from gmgan.models.adam import FlatAdam
+from gmgan.models.adam import Adam
 
 
 def networks():
@@ -25,7 +25,7 @@ def losses(net, step, count=10):
 
 def test_it_moves_as_torch_does():
     ours, theirs = networks()
-    adam = FlatAdam(list(ours.parameters()), 1e-2, 0.5, 0.999)
+    adam = Adam(list(ours.parameters()), 1e-2, 0.5, 0.999)
     reference = torch.optim.Adam(theirs.parameters(), lr=1e-2, betas=(0.5, 0.999))
 
     def our_step(loss):
@@ -48,7 +48,7 @@ def test_it_moves_as_torch_does():
 
 def test_a_state_of_another_network_is_refused():
     ours, _ = networks()
-    adam = FlatAdam(list(ours.parameters()), 1e-2, 0.5, 0.999)
-    other = FlatAdam(list(nn.Linear(3, 4).parameters()), 1e-2, 0.5, 0.999)
+    adam = Adam(list(ours.parameters()), 1e-2, 0.5, 0.999)
+    other = Adam(list(nn.Linear(3, 4).parameters()), 1e-2, 0.5, 0.999)
     with pytest.raises(RuntimeError, match="mean is"):
         adam.load_state(other.state())

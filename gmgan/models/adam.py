@@ -1,8 +1,7 @@
-"""Adam on all parameters of a network as one long vector.
+"""Adam with little bookkeeping.
 
 torch.optim.Adam spends more time per step on bookkeeping than small networks do on arithmetic. Here
-the parameters and their gradients are views of two vectors, and a step is one call of the kernel
-that torch.optim.Adam(fused=True) calls for every parameter.
+a step is one call of the kernel that torch.optim.Adam(fused=True) calls, for all parameters.
 """
 
 import torch
@@ -10,40 +9,49 @@ import torch
 EPS = 1e-8
 
 
-class FlatAdam:
+class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) without weight decay.
 
-    parameters (list of Parameter): become views of one vector, each with its shape and strides;
-    their `grad` stays and is written in place.
+    parameters (list of Parameter); a parameter without a gradient is moved as with one of zeros.
+    The state is kept as long vectors: `mean` and `square` of all parameters, one after the other.
     """
 
     def __init__(self, parameters, learning_rate, beta1, beta2):
+        self.parameters = parameters
         self.options = {"lr": learning_rate, "beta1": beta1, "beta2": beta2, "eps": EPS}
-        with torch.no_grad():
-            self.flat = torch.cat([parameter.flatten() for parameter in parameters])
-        self.grad, self.mean, self.square = (torch.zeros_like(self.flat) for _ in range(3))
-        self.steps = torch.zeros((), device=self.flat.device)
-        start = 0
-        for parameter in parameters:
-            place = (parameter.shape, parameter.stride(), start)
-            view = self.flat.as_strided(*place).copy_(parameter.detach())
-            parameter.data, parameter.grad = view, self.grad.as_strided(*place)
+        total = sum(parameter.numel() for parameter in parameters)
+        device = parameters[0].device
+        self.mean, self.square = (torch.zeros(total, device=device) for _ in range(2))
+        self.steps = torch.zeros((), device=device)
+        self.means, self.squares = (self._views(vector) for vector in (self.mean, self.square))
+
+    def _views(self, vector):
+        """Pieces of `vector` with shape and strides of the parameters, as the kernel wants them."""
+        views, start = [], 0
+        for parameter in self.parameters:
+            views.append(vector.as_strided(parameter.shape, parameter.stride(), start))
             start += parameter.numel()
+        return views
 
     def zero_grad(self):
         """Forget the gradients."""
-        self.grad.zero_()
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def step(self):
         """Move the parameters against their gradients."""
         self.steps += 1
+        gradients = [
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            for parameter in self.parameters
+        ]
         torch._fused_adam_(
-            [self.flat],
-            [self.grad],
-            [self.mean],
-            [self.square],
+            self.parameters,
+            gradients,
+            self.means,
+            self.squares,
             [],
-            [self.steps],
+            [self.steps] * len(gradients),
             **self.options,
             weight_decay=0.0,
             amsgrad=False,

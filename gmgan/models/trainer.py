@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from gmgan.models.adam import FlatAdam
+from gmgan.models.adam import Adam
 from gmgan.pixels import to_model_range
 from gmgan.seeds import derive_seed
 
@@ -32,8 +32,8 @@ class Trainer:
         generator_side = [*model.generator.parameters(), *model.prior.parameters()]
         rates = {name: training[name] for name in ("learning_rate", "beta1", "beta2")}
         self.optimizers = {
-            "g": FlatAdam(generator_side, **rates),
-            "d": FlatAdam(list(model.discriminator.parameters()), **rates),
+            "g": Adam(generator_side, **rates),
+            "d": Adam(list(model.discriminator.parameters()), **rates),
         }
 
     @property

@@ -20,6 +20,20 @@ def doublings(size):
     return start, n
 
 
+class ChannelsFirst(nn.Module):
+    """N x H x W x C to N x C x H x W, without moving data where channels lie last in memory."""
+
+    def forward(self, x):
+        return x.permute(0, 3, 1, 2)
+
+
+class ChannelsLast(nn.Module):
+    """The inverse. Flattening N x C x H x W itself would cost a copy, and again in the gradient."""
+
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
 def _channels(network, level):
     return min(network["base_channels"] * 2**level, network["max_channels"])
 
@@ -31,9 +45,10 @@ def generator(network, in_dim, sample_shape):
     width = _channels(network, n - 1)
     layers = [
         nn.Linear(in_dim, width * start * start, bias=not network["batch_norm"]),
-        nn.Unflatten(1, (width, start, start)),
+        nn.Unflatten(1, (start, start, width)),
+        ChannelsFirst(),
         *_norm(network, width),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
     ]
     for level in reversed(range(n)):
         out = _channels(network, level - 1) if level else channels
@@ -41,7 +56,7 @@ def generator(network, in_dim, sample_shape):
         layers.append(
             nn.ConvTranspose2d(width, out, 4, 2, 1, bias=last or not network["batch_norm"])
         )
-        layers += [nn.Tanh()] if last else [*_norm(network, out), nn.ReLU()]
+        layers += [nn.Tanh()] if last else [*_norm(network, out), nn.ReLU(inplace=True)]
         width = out
     return _initialised(nn.Sequential(*layers))
 
@@ -54,9 +69,13 @@ def discriminator(network, sample_shape, n_outputs):
     for level in range(n):
         out = _channels(network, level)
         norm = _norm(network, out) if level else []
-        layers += [nn.Conv2d(width, out, 4, 2, 1, bias=not norm), *norm, nn.LeakyReLU(0.2)]
+        layers += [
+            nn.Conv2d(width, out, 4, 2, 1, bias=not norm),
+            *norm,
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
         width = out
-    layers += [nn.Flatten(), nn.Linear(width * start * start, n_outputs)]
+    layers += [ChannelsLast(), nn.Flatten(), nn.Linear(width * start * start, n_outputs)]
     net = _initialised(nn.Sequential(*layers))
     net.batch_statistics = network["batch_norm"] and n > 1
     return net

@@ -4,7 +4,10 @@ from math import prod
 
 from torch import nn
 
-ACTIVATIONS = {"relu": nn.ReLU, "leaky-relu": lambda: nn.LeakyReLU(0.2)}
+ACTIVATIONS = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky-relu": lambda: nn.LeakyReLU(0.2, inplace=True),
+}
 
 
 def generator(network, in_dim, sample_shape):
@@ -26,7 +29,7 @@ def discriminator(network, sample_shape, n_outputs):
     """Samples (N x *sample_shape) to logits (N x n_outputs); leaky ReLU, no batch statistics."""
     layers, width = [nn.Flatten()], prod(sample_shape)
     for out in network["discriminator_widths"]:
-        layers += [nn.Linear(width, out), nn.LeakyReLU(0.2)]
+        layers += [nn.Linear(width, out), nn.LeakyReLU(0.2, inplace=True)]
         width = out
     layers.append(nn.Linear(width, n_outputs))
     net = nn.Sequential(*layers)
