@@ -30,10 +30,11 @@ class Trainer:
         self.epoch, self.order = -1, None
         self.noise = torch.Generator(samples.device).manual_seed(noise_seed)
         generator_side = [*model.generator.parameters(), *model.prior.parameters()]
+        self.discriminator_side = list(model.discriminator.parameters())
         rates = {name: training[name] for name in ("learning_rate", "beta1", "beta2")}
         self.optimizers = {
             "g": Adam(generator_side, **rates),
-            "d": Adam(list(model.discriminator.parameters()), **rates),
+            "d": Adam(self.discriminator_side, **rates),
         }
 
     @property
@@ -54,12 +55,12 @@ class Trainer:
             fake = model.generate(k, y, eps)
         fake_classes = objective.fake_classes(k, y)
 
-        model.discriminator.requires_grad_(True)
+        self._learns(True)
         real_out, fake_out = self._discriminate(real, fake.detach())
         d_loss = objective.discriminator_loss(real_out, fake_out, real_classes, fake_classes)
         self._descend("d", d_loss)
 
-        model.discriminator.requires_grad_(False)
+        self._learns(False)
         with self._precision():
             g_out = model.discriminator(fake)
         g_loss = objective.generator_loss(g_out.float(), fake_classes)
@@ -131,6 +132,11 @@ class Trainer:
             if net.batch_statistics:
                 return net(real).float(), net(fake).float()
             return net(torch.cat([real, fake])).float().split(self.batch_size)
+
+    def _learns(self, flag):
+        """Whether the discriminator's weights get gradients."""
+        for parameter in self.discriminator_side:
+            parameter.requires_grad_(flag)
 
     def _precision(self):
         """Where the networks run: bfloat16 for what may, or nothing changed."""
