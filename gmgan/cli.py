@@ -225,6 +225,14 @@ def _add_suite_stages(commands):
     ):
         command = _add(commands, name, function, text, "", "--suite mnist")
         command.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
+        if name == "report":
+            command.add_argument(
+                "--processes",
+                type=int,
+                default=os.cpu_count(),
+                metavar="N",
+                help="figures drawn at a time (default: one per core)",
+            )
     cost = _add(
         commands,
         "grid",
@@ -426,7 +434,7 @@ def _report(options):
     context = _context(options)
     from gmgan.stages import report
 
-    report.run(context, _suite(options, context))
+    report.run(context, _suite(options, context), options.processes)
 
 
 def _settle(options):

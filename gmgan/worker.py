@@ -2,10 +2,9 @@
 
 `python -m gmgan.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries once and
 then runs each job in a fork of itself: a job is as isolated as any process, but starts in
-milliseconds instead of seconds. `gmgan` hands its command line to the worker that GMGAN_WORKER
-names, with its files, folder and environment, and passes signals on; without a worker it runs by
-itself. The Snakefile starts one for local jobs on the CPU. It ends with the process that started
-it.
+milliseconds instead of seconds. `gmgan` hands its command line (gmgan/client.py) to the worker that
+GMGAN_WORKER names; without a worker it runs by itself. The Snakefile starts one for local jobs on
+the CPU. It ends with the process that started it.
 """
 
 import importlib
@@ -19,7 +18,6 @@ import sys
 import tempfile
 import threading
 import traceback
-from contextlib import suppress
 
 LIBRARIES = (  # none of our own modules: a job reads them as they are when it starts
     "pydantic",
@@ -31,7 +29,6 @@ LIBRARIES = (  # none of our own modules: a job reads them as they are when it s
     "torchmetrics.functional.image",
     "matplotlib.pyplot",
 )
-DIED = 70
 
 
 def start(threads):
@@ -47,33 +44,6 @@ def start(threads):
         start_new_session=True,
     )
     os.environ["GMGAN_WORKER"] = path
-
-
-def submit(path, arguments):
-    """The exit status of a command line run by the worker at `path`; None if there is none."""
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(path)
-    except OSError:
-        return None
-    request = json.dumps([arguments, os.getcwd(), dict(os.environ)]).encode()
-    socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
-
-    def pass_on(number, _):
-        with suppress(OSError):  # the job may just have ended
-            connection.send(bytes([number]))
-
-    connection.sendall(request)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
-    try:
-        status = connection.recv(1)
-    except ConnectionResetError:
-        status = b""
-    if not status:
-        print("gmgan: error: the job's process died (killed or out of memory?)", file=sys.stderr)
-        return DIED
-    return status[0]
 
 
 def serve(path):

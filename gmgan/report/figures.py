@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
 
 from gmgan.pixels import PALETTE
 from gmgan.report.tables import label_of
@@ -105,7 +106,7 @@ def training_curves(histories) -> str:
                     axis.legend(fontsize=7, loc="best")
             axes[2 * block, column].set_title(title, fontsize=8)
             axes[2 * block + 1, column].set(xlabel="kimg", ylim=(0, 1))
-        figure.tight_layout()
+        TightLayoutEngine().execute(figure)
         return _svg(figure)
 
 
@@ -143,7 +144,7 @@ def scatters(panels: list, centres, std) -> str:
                 xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xticks=[], yticks=[]
             )
             axis.set_title(title, fontsize=8)
-        figure.tight_layout()
+        TightLayoutEngine().execute(figure)
         return _svg(figure)
 
 
@@ -281,7 +282,6 @@ def contingencies(counts, rows_label, columns_label) -> str:
             columns,
             figsize=(2.7 * columns + 0.4, (1.2 + 0.16 * max(tallest, 8)) * rows),
             squeeze=False,
-            layout="constrained",
         )
         for axis in axes.flat[len(titles) :]:
             axis.set_visible(False)
@@ -297,7 +297,15 @@ def contingencies(counts, rows_label, columns_label) -> str:
             axis.set_xlabel(columns_label)
             if i % columns == 0:
                 axis.set_ylabel(rows_label)
-        figure.colorbar(picture, ax=axes, label="share of the row", shrink=0.6, fraction=0.03)
+        figure.colorbar(
+            picture,
+            ax=axes,
+            label="share of the row",
+            shrink=0.6,
+            fraction=0.03,
+            use_gridspec=False,
+        )
+        ConstrainedLayoutEngine().execute(figure)
         return _svg(figure)
 
 
@@ -311,12 +319,15 @@ def _legend_below(figure, axis):
     handles, labels = axis.get_legend_handles_labels()
     lines = -(-len(labels) // 5)
     height = figure.get_size_inches()[1]
-    figure.tight_layout(rect=(0, (0.25 * lines + 0.1) / height, 1, 1))
+    TightLayoutEngine(rect=(0, (0.25 * lines + 0.1) / height, 1, 1)).execute(figure)
     figure.legend(handles, labels, loc="lower center", ncols=min(5, len(labels)), fontsize=8)
 
 
 def _svg(figure):
-    """The figure as SVG text, without the ids that nothing refers to."""
+    """The figure as SVG text, without the ids that nothing refers to.
+
+    A figure that keeps its layout engine is drawn twice; here layouts are computed before.
+    """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=140, metadata={"Date": None})
     plt.close(figure)

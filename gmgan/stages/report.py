@@ -1,12 +1,14 @@
 """Write results/report.html, its figures and its tables, from the score tables and the runs."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import pandas as pd
 
 from gmgan.artifacts import provenance, read_json, write_text
 from gmgan.errors import GmganError
 from gmgan.grid import has_clusters, suite_runs
+from gmgan.parallel import in_parallel
 from gmgan.report import claims, evidence, explorer, figures, page, published, tables
 from gmgan.stages.context import Context
 from gmgan.stages.section import Section
@@ -17,9 +19,10 @@ FAILURES = {
 }
 
 
-def run(context: Context, suite: str):
+def run(context: Context, suite: str, processes: int = 1):
     """Write the page, results/figures/*.svg and results/tables/*.csv.
 
+    `processes` figures are drawn at a time.
     Raises GmganError if the score table belongs to another state of params or code.
     """
     runs = suite_runs(context.params, suite)
@@ -39,10 +42,11 @@ def run(context: Context, suite: str):
     kinds = {name: context.params.datasets[name].source.kind for name in by_dataset}
     beside = published.beside(published.load_published(), table, kinds, context.params.model_titles)
     frames = {"claims": verdicts, "published": beside}
-    drawn = {}  # type: dict[str, str]
+    drawings: dict[str, Callable[[], str]] = {}
     for section in sections:
         frames |= {f"{section.name}.{name}": frame for name, frame in section.frames.items()}
-        drawn |= {f"{section.name}.{name}": svg for name, svg in section.figures.items()}
+        drawings |= {f"{section.name}.{name}": draw for name, draw in section.drawings.items()}
+    drawn = dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
     texts = {
         f"{name}.csv": frame.to_csv(index=False) for name, frame in frames.items() if len(frame)
     }
@@ -55,7 +59,7 @@ def run(context: Context, suite: str):
         page.render(
             suite=suite,
             title=context.params.suites[suite].title,
-            sections=[section.content() for section in sections],
+            sections=[section.content(drawn) for section in sections],
             claims=_claim_rows(verdicts),
             published=_published_rows(beside),
             runs=[_run_row(cell, trained[cell], table) for cell in runs],

@@ -1,5 +1,7 @@
 """What the report says of one data set: its tables, figures and explorer."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +24,10 @@ KINDS = {
 
 
 class Section:
-    """What the report says of one data set: `frames` of numbers and the `figures` drawn from them.
+    """What the report says of one data set: `frames` of numbers, and `drawings` of them.
 
-    Both are dicts by name; a figure is drawn from the frame of its own name where there is one.
+    Both are dicts by name; a drawing is a function without arguments that gives SVG. It draws the
+    frame of its own name where there is one.
     """
 
     def __init__(self, context, dataset, cells, table, sweep):
@@ -59,7 +62,7 @@ class Section:
             "memorisation": self._memorisation(),
         }
         self.shared = claims.shared_components(self.rows).get(dataset, set()) | {1}
-        self.figures = self._draw()
+        self.drawings = self._drawings()
 
     def texts(self):
         """The tables as Markdown and LaTeX: {name of the file: content}."""
@@ -72,7 +75,7 @@ class Section:
                 found[f"{name}.tex"] = tables.to_latex(table)
         return found
 
-    def content(self):
+    def content(self, drawn):
         """Keywords of the page's template for this section."""
         return {
             "name": self.name,
@@ -86,7 +89,7 @@ class Section:
             "scatter_points": min(SCATTER_POINTS, self.entry.evaluation.n_fake),
             "extractors": self._extractors(),
             "grids": [] if self.entry.is_points else self._grids(),
-            "figures": {name: Markup(svg) for name, svg in self.figures.items()},
+            "figures": {name: Markup(drawn[f"{self.name}.{name}"]) for name in self.drawings},
         }
 
     def explore(self, cell):
@@ -235,7 +238,7 @@ class Section:
         ]
         return pd.concat(histories, ignore_index=True)[["title", "seed", *columns]]
 
-    def _draw(self):
+    def _drawings(self):
         frames = self.frames
         cells = [(self.labels[cell], model, K) for (model, K), cell in self.first.items()]
         by_model = [(self.titles[model], model, K) for _, model, K in cells]
@@ -253,10 +256,12 @@ class Section:
             ),
             "training": figures.training_curves,
         }
-        drawn = {name: make(frames[name]) for name, make in draw.items() if len(frames[name])}
+        drawings: dict[str, Callable[[], str]] = {
+            name: partial(make, frames[name]) for name, make in draw.items() if len(frames[name])
+        }
         if self.entry.is_points:
-            drawn["samples"] = self._scatters()
-        return drawn
+            drawings["samples"] = self._scatters
+        return drawings
 
     def _grids(self):
         """The sample grid of each model's first seed."""

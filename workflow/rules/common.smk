@@ -27,6 +27,13 @@ try:
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
+# Snakemake's own limit of jobs per second (100, asked for by nobody) makes its scheduler look again
+# every second, and once more for every job that ever ended: of 264 small jobs a third of the time
+# went there. Without a limit it looks when something has happened.
+LIMIT = getattr(workflow.scheduling_settings, "max_jobs_per_timespan", None)
+if LIMIT and vars(LIMIT) == {"max_jobs": 100, "timespan": 1}:
+    workflow.scheduling_settings.max_jobs_per_timespan = None
+
 PATHS = grid.Paths()
 
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
@@ -34,7 +41,7 @@ PATHS = grid.Paths()
 shell.prefix(
     f"export PATH={quote(os.path.dirname(sys.executable))}:$PATH "
     f"PYTHONPATH={quote(str(workflow.basedir))}; "
-    f'gmgan() {{{{ python -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}}}; '
+    f'gmgan() {{{{ python -S -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}}}; '
 )
 
 

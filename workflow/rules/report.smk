@@ -61,7 +61,7 @@ rule report:
         figures=directory("results/figures"),
     log:
         "results/logs/report.log",
-    threads: 1
+    threads: 8
     resources:
         mem_mb=2000,
         runtime=30,
@@ -69,4 +69,4 @@ rule report:
         suite=SUITE,
         fingerprint=EXPECTED.report(SUITE),
     shell:
-        "gmgan report --suite {params.suite} > {log} 2>&1"
+        "gmgan report --suite {params.suite} --processes {threads} > {log} 2>&1"
