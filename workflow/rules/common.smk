@@ -27,13 +27,6 @@ try:
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
-# Snakemake's own limit of jobs per second (100, asked for by nobody) makes its scheduler look again
-# every second, and once more for every job that ever ended: of 264 small jobs a third of the time
-# went there. Without a limit it looks when something has happened.
-LIMIT = getattr(workflow.scheduling_settings, "max_jobs_per_timespan", None)
-if LIMIT and vars(LIMIT) == {"max_jobs": 100, "timespan": 1}:
-    workflow.scheduling_settings.max_jobs_per_timespan = None
-
 PATHS = grid.Paths()
 
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
@@ -51,6 +44,19 @@ def start_worker():
 
     if workflow.local_exec and not gpus() and sys.platform == "linux":
         worker.start(PARAMS.execution.threads)
+
+
+def schedule_on_events():
+    """Lift Snakemake's own limit of 100 jobs a second, unless another one was asked for.
+
+    For its sake the scheduler looks again every second, and once more for every job that has ever
+    ended (Snakemake 9.27): a third of a core with 264 small jobs. Without a limit it looks when
+    something has happened.
+    """
+    scheduler = getattr(workflow, "scheduler", None)
+    limiter = getattr(scheduler, "job_rate_limiter", None)
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
 
 
 wildcard_constraints:
