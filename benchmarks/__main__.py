@@ -1,4 +1,4 @@
-"""Run all benchmarks, print a table and write benchmarks/results.csv.
+"""Run all benchmarks, print a table and write benchmarks/results.csv and results.md.
 
 python -m benchmarks                     all, on two cores in about 15 minutes
 python -m benchmarks training scoring    some
@@ -25,22 +25,62 @@ def main():
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         sys.exit(f"benchmarks: no part '{unknown[0]}'; choose of {', '.join(PARTS)}")
-    host = provenance()["host"]
-    print(f"{host['processor']}, {host['cores']} cores, {host['system']}")
-    rows = []
+    about = provenance()
+    machine = "{processor}, {cores} cores, {system}".format(**about["host"])
+    print(machine)
+    results = []
     for part in parts:
         for result in import_module(f"benchmarks.{part}").run():
-            rows.append((*astuple(result), result.ratio))
+            results.append(result)
             print(line(result), flush=True)
+    folder = Path(__file__).parent
+    write_text(folder / "results.csv", as_csv(results))
+    versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
+    head = f"Printed by `python -m benchmarks {' '.join(parts)}` on {machine}; {versions}."
+    write_text(folder / "results.md", f"{head}\n\n{as_markdown(results)}")
+
+
+def as_csv(results):
+    """The table for programs."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([HEAD, *rows])
-    write_text(Path(__file__).parent / "results.csv", buffer.getvalue())
+    writer.writerow(HEAD)
+    writer.writerows((*astuple(result), result.ratio) for result in results)
+    return buffer.getvalue()
+
+
+def as_markdown(results):
+    """The table for readers."""
+    rows = [("what", "ours", "theirs", "unit", "ratio", "of the limit", "goal")]
+    rows.append(("---", "---:", "---:", "---", "---:", "---:", "---"))
+    for result in results:
+        goal = ""
+        if result.goal is not None:
+            goal = f"{result.goal:g}, {'reached' if result.reached else '**missed**'}"
+        rows.append(
+            (
+                result.name,
+                number(result.ours),
+                number(result.theirs),
+                result.unit,
+                number(result.ratio),
+                "" if result.limit is None else f"{result.ours / result.limit:.0%}",
+                goal,
+            )
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def number(value):
+    """Three digits, whole where it is large; nothing for None."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def line(result):
     """One line of the printed table."""
-    text = f"{result.name:66} {result.ours:9.3g} {result.unit:9}"
+    text = f"{result.name:92} {result.ours:9.3g} {result.unit:9}"
     if result.theirs is not None:
         text += f" theirs {result.theirs:8.3g}, ratio {result.ratio:5.2f}"
     if result.limit is not None:

@@ -1,5 +1,8 @@
 """Images per second of our training step, of the usual loop, and of the arithmetic alone.
 
+The limit is what a large matrix product would do with the operations of a step (no memory traffic,
+no normalisation, no Adam); where a step spends its time stands below each network.
+
 The usual loop is written after the pattern of public GAN tutorials: a DataLoader that makes a
 tensor of each PIL image, one pass of the discriminator for real and one for generated images, two
 backward passes, default Adam, losses printed as numbers. Networks, batch size and images are the
@@ -7,11 +10,13 @@ same.
 """
 
 import itertools
+import time
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.result import Result, in_turns
@@ -126,6 +131,35 @@ def peak_flops(dtype, device="cpu", size=1024):
     return 2 * size**3 / min(seconds)
 
 
+KINDS = {  # of kernels, by the start of their names
+    "products and convolutions": (
+        *("aten::mm", "aten::addmm", "aten::bmm"),
+        *("aten::convolution_b", "aten::_convolution", "aten::mkldnn_convolution"),
+    ),
+    "Adam": ("aten::_fused_adam_",),
+}
+OTHER = "normalisation, activations, losses, copies"
+
+
+def where_time_goes(trainer, steps=10):
+    """{kind of kernel: share of the time of a step}, by torch's profiler.
+
+    What is left to 1 is Python, dispatch and memory management.
+    """
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        started = time.perf_counter()
+        for _ in range(steps):
+            trainer.step()
+        wall = 1e6 * (time.perf_counter() - started)
+    shares = dict.fromkeys([*KINDS, OTHER], 0.0)
+    for event in profiler.key_averages():
+        if not event.key.startswith("aten::"):
+            continue
+        kinds = (kind for kind, names in KINDS.items() if event.key.startswith(names))
+        shares[next(kinds, OTHER)] += event.self_cpu_time_total / wall
+    return shares
+
+
 def run():
     """Results of all networks, in float32 and bfloat16, on one core."""
     torch.set_num_threads(1)
@@ -147,3 +181,6 @@ def run():
         for speed, (dtype, peak), goal in zip(ours, peaks.items(), goals, strict=True):
             kind = str(dtype).removeprefix("torch.")
             yield Result(f"training, {name}, {kind}", speed, theirs, "images/s", peak / flops, goal)
+        for trainer, kind in zip(trainers, ("float32", "bfloat16"), strict=True):
+            for part, share in where_time_goes(trainer).items():
+                yield Result(f"training, {name}, {kind}, share of {part}", share, None, "")
