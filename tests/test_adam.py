@@ -1,4 +1,4 @@
-"""Adam on one long vector against torch's own."""
+"""Adam against torch's own."""
 
 import copy
 
@@ -44,6 +44,21 @@ def test_it_moves_as_torch_does():
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert a.stride() == b.stride()
         assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_a_parameter_without_gradient_goes_on_by_its_momentum():
+    ours, theirs = (nn.ParameterList([torch.ones(3), torch.ones(2)]) for _ in range(2))
+    adam = Adam(list(ours), 0.1, 0.5, 0.9)
+    reference = torch.optim.Adam(theirs, lr=0.1, betas=(0.5, 0.9))
+    for parts in ((0, 1), (0,)):  # the second step knows nothing of the second parameter
+        adam.zero_grad()
+        sum(ours[i].square().sum() for i in parts).backward()
+        adam.step()
+        reference.zero_grad(set_to_none=False)
+        sum(theirs[i].square().sum() for i in parts).backward()
+        reference.step()
+    assert torch.allclose(ours[0], theirs[0]) and torch.allclose(ours[1], theirs[1])
+    assert not torch.allclose(ours[1], torch.full((2,), 0.9))
 
 
 def test_a_state_of_another_network_is_refused():
