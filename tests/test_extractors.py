@@ -94,6 +94,20 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
     assert ours["recall_k3"] == pytest.approx(theirs["recall"], abs=0.003)
 
 
+def test_folding_changes_nothing_but_rounding():
+    torch.manual_seed(0)
+    net = Classifier(**ABOUT).train()
+    for _ in range(5):  # statistics of batch normalisation that are not those of the start
+        net(torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8))
+    net.body[1].weight.data.uniform_(-2, 2)
+    net.eval().requires_grad_(False)
+    folded, batch = net.folded(), torch.from_numpy(images(0, 50)).permute(0, 3, 1, 2)
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in folded.modules())
+    for a, b in zip(folded(batch), net(batch), strict=True):
+        assert b.std() > 0.01
+        assert torch.allclose(a, b, atol=1e-5)
+
+
 def test_features_of_an_image_do_not_depend_on_the_others(classifier_weights):
     net = extractor("classifier", classifier_weights, ABOUT)
     few, many = images(0, 30), np.concatenate([images(0, 30), images(5, 300)])
