@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
+from matplotlib.ticker import LogLocator, NullLocator
 
 from gmgan.pixels import PALETTE
 from gmgan.report.tables import label_of
@@ -188,10 +189,7 @@ def sweep(points, styles) -> str:
             axis.set_xticks(scales, [f"{scale:g}" for scale in scales], fontsize=7)
             axis.minorticks_off()
             if metric in ("fid", "frechet_distance"):
-                axis.set_yscale("log")
-                for ticks in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-                    ticks(lambda value, _: f"{value:g}")
-                axis.tick_params(axis="y", which="both", labelsize=7)
+                _log_scale(axis)
             axis.set(xlabel="sigma_scale s", ylabel=label_of(metric)[0])
         _legend_below(figure, plane)
         return _svg(figure)
@@ -307,6 +305,18 @@ def contingencies(counts, rows_label, columns_label) -> str:
         )
         ConstrainedLayoutEngine().execute(figure)
         return _svg(figure)
+
+
+def _log_scale(axis):
+    """A logarithmic y axis with labels such as 0.5 and 20, as many as have room."""
+    axis.set_yscale("log")
+    bottom, top = axis.get_ylim()
+    decades = np.log10(top / bottom)
+    between = (2, 3, 4, 5, 7) if decades < 1 else (2, 5) if decades < 3 else ()
+    axis.yaxis.set_minor_locator(LogLocator(subs=between) if between else NullLocator())
+    for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+        set_formatter(lambda value, _: f"{value:g}")
+    axis.tick_params(axis="y", which="both", labelsize=7)
 
 
 def png_address(png: bytes) -> str:
