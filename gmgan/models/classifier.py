@@ -41,7 +41,7 @@ class Classifier(nn.Module):
     def folded(self):
         """The same function with batch normalisation folded into the convolutions: for inference.
 
-        In evaluation mode and with channels last, as the convolutions like it: 3 times faster.
+        In evaluation mode and with channels last, as the convolutions like it.
         """
         net, layers = copy.deepcopy(self).eval(), []
         for layer in net.body:

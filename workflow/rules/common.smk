@@ -50,8 +50,8 @@ def schedule_on_events():
     """Lift Snakemake's own limit of 100 jobs a second, unless another one was asked for.
 
     For its sake the scheduler looks again every second, and once more for every job that has ever
-    ended (Snakemake 9.27): a third of a core with 264 small jobs. Without a limit it looks when
-    something has happened.
+    ended (Snakemake 9.27), which costs more and more. Without a limit it looks when something has
+    happened.
     """
     scheduler = getattr(workflow, "scheduler", None)
     limiter = getattr(scheduler, "job_rate_limiter", None)
