@@ -1,10 +1,12 @@
 """The training step, and a state from which training goes on bit for bit."""
 
 import math
+from contextlib import nullcontext
 
 import torch
 
 from gmgan.models.adam import Adam
+from gmgan.models.mixed import BFloat16
 from gmgan.pixels import to_model_range
 from gmgan.seeds import derive_seed
 
@@ -21,9 +23,12 @@ class Trainer:
     """
 
     def __init__(self, model, training, samples, labels, order_seed, noise_seed):
+        if samples.dim() == 4:
+            samples = samples.contiguous(memory_format=torch.channels_last)
         self.model, self.samples, self.labels = model, samples, labels
         self.batch_size = training["batch_size"]
         self.mixed = training.get("precision", "float32") == "bfloat16"
+        self.copies = {}
         self.total_iterations = max(1, math.ceil(training["kimg"] * 1000 / self.batch_size))
         self.order_seed = order_seed
         self.iteration = 0
@@ -48,10 +53,15 @@ class Trainer:
         for network in (model.generator, model.discriminator):
             if not network.training:
                 network.train()
+        if self.mixed and not self.copies:
+            self.copies = {
+                "g": BFloat16(model.generator, self.samples.device.type),
+                "d": BFloat16(model.discriminator, self.samples.device.type),
+            }
         index = self._next_indices()
         real, real_classes = to_model_range(self.samples[index]), self.labels[index]
         k, y, eps = self._latent()
-        with self._precision():
+        with self._precision("g"):
             fake = model.generate(k, y, eps)
         fake_classes = objective.fake_classes(k, y)
 
@@ -61,7 +71,7 @@ class Trainer:
         self._descend("d", d_loss)
 
         self._learns(False)
-        with self._precision():
+        with self._precision("d"):
             g_out = model.discriminator(fake)
         g_loss = objective.generator_loss(g_out.float(), fake_classes)
         self._descend("g", g_loss)
@@ -96,6 +106,7 @@ class Trainer:
         )
         for name, optimizer in self.optimizers.items():
             optimizer.load_state({slot: state[f"adam.{name}.{slot}"] for slot in optimizer.state()})
+        self.copies = {}  # made anew from these weights
         self.noise.set_state(state["noise"].cpu())
         self.iteration = int(state["iteration"])
 
@@ -128,7 +139,7 @@ class Trainer:
     def _discriminate(self, real, fake):
         """Outputs for both batches: one pass, or two where outputs depend on the batch."""
         net = self.model.discriminator
-        with self._precision():
+        with self._precision("d"):
             if net.batch_statistics:
                 return net(real).float(), net(fake).float()
             return net(torch.cat([real, fake])).float().split(self.batch_size)
@@ -137,12 +148,18 @@ class Trainer:
         """Whether the discriminator's weights get gradients."""
         for parameter in self.discriminator_side:
             parameter.requires_grad_(flag)
+        if self.mixed:
+            self.copies["d"].requires_grad_(flag)
 
-    def _precision(self):
-        """Where the networks run: bfloat16 for what may, or nothing changed."""
-        return torch.autocast(self.samples.device.type, torch.bfloat16, enabled=self.mixed)
+    def _precision(self, name):
+        """Where a network runs: in bfloat16, or nothing changed."""
+        return self.copies[name].used() if self.mixed else nullcontext()
 
     def _descend(self, name, loss):
         self.optimizers[name].zero_grad()
         loss.backward()
+        if self.mixed:
+            self.copies[name].hand_over()
         self.optimizers[name].step()
+        if self.mixed:
+            self.copies[name].refresh()

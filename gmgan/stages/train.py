@@ -109,7 +109,7 @@ def _build(context, cell, resolved, device):
     about = context.data_about(cell.dataset)
     samples = torch.from_numpy(arrays["train"])
     if samples.dim() == 4:
-        samples = samples.permute(0, 3, 1, 2).contiguous()
+        samples = samples.permute(0, 3, 1, 2)
     model = build_model(resolved, tuple(samples.shape[1:]), len(about["classes"]), device)
     return Trainer(
         model,

@@ -3,6 +3,7 @@
 from torch import nn
 
 from gmgan.errors import GmganError
+from gmgan.models.convolution import Doubling, Halving
 
 START_SIZES = (4, 5, 6, 7)
 
@@ -53,9 +54,7 @@ def generator(network, in_dim, sample_shape):
     for level in reversed(range(n)):
         out = _channels(network, level - 1) if level else channels
         last = level == 0
-        layers.append(
-            nn.ConvTranspose2d(width, out, 4, 2, 1, bias=last or not network["batch_norm"])
-        )
+        layers.append(Doubling(width, out, bias=last or not network["batch_norm"]))
         layers += [nn.Tanh()] if last else [*_norm(network, out), nn.ReLU(inplace=True)]
         width = out
     return _initialised(nn.Sequential(*layers))
@@ -70,7 +69,7 @@ def discriminator(network, sample_shape, n_outputs):
         out = _channels(network, level)
         norm = _norm(network, out) if level else []
         layers += [
-            nn.Conv2d(width, out, 4, 2, 1, bias=not norm),
+            Halving(width, out, bias=not norm),
             *norm,
             nn.LeakyReLU(0.2, inplace=True),
         ]
