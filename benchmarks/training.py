@@ -1,7 +1,8 @@
 """Images per second of our training step, of the usual loop, and of the arithmetic alone.
 
-The limit is what a large matrix product would do with the operations of a step (no memory traffic,
-no normalisation, no Adam); where a step spends its time stands below each network.
+The limit is what a large matrix product, timed in turns with the steps, would do with the
+operations of a step (no memory traffic, no normalisation, no Adam); where a step spends its time
+stands below each network.
 
 The usual loop is written after the pattern of public GAN tutorials: a DataLoader that makes a
 tensor of each PIL image, one pass of the discriminator for real and one for generated images, two
@@ -16,34 +17,33 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn.functional import conv2d, conv_transpose2d
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.cases import (
+    BATCH,
+    CASES,
+    TRAINING,
+    flops_per_image,
+    our_trainer,
+    product,
+    settings,
+)
 from benchmarks.result import Result, in_turns
+from gmgan.models.convolution import Doubling, Halving
 from gmgan.models.model import build_model
-from gmgan.models.trainer import Trainer
 from gmgan.torch_runtime import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
 
 from torchvision import transforms  # noqa: E402
 
-BATCH = 64
 STEPS = 20
 ROUNDS = 9
-TRAINING = {"kimg": 1e6, "batch_size": BATCH, "learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
-MLP = {
-    "kind": "mlp",
-    "generator_widths": [256, 512, 1024],
-    "discriminator_widths": [1024, 512, 256],
-    "activation": "leaky-relu",
-    "batch_norm": False,
-}
-DCGAN = {"kind": "dcgan", "base_channels": 64, "max_channels": 512, "batch_norm": True}
-CASES = {  # name: network, shape of the images, goal in float32, goal in bfloat16
-    "MLP, 28 x 28": (MLP, (1, 28, 28), 1.6, 2.5),
-    "DCGAN, 28 x 28": (DCGAN, (1, 28, 28), 1.25, 2.0),
-    "DCGAN, 32 x 32 x 3": (DCGAN, (3, 32, 32), 1.25, 2.0),
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+LAYERS = {  # name: layer, shape of its input
+    "convolution, 8 x 8 x 128 to 4 x 4 x 256": (Halving(128, 256, bias=False), (128, 8, 8)),
+    "transposed convolution, 16 x 16 x 64 to 32 x 32 x 3": (Doubling(64, 3), (64, 16, 16)),
 }
 
 
@@ -61,24 +61,6 @@ class PilImages(torch.utils.data.Dataset):
     def __getitem__(self, i):
         image = self.images[i]
         return self.transform(Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image))
-
-
-def settings(network):
-    """A static GM-GAN with K = 10 on a latent space of 100 dimensions."""
-    return {
-        "run": {"dataset": "benchmark", "model": "gmgan-static", "K": 10, "seed": 0},
-        "prior": {"kind": "static"},
-        "objective": "gan",
-        "latent": {"dim": 100, "c": 0.1, "sigma": 0.1, "sigma_is": "std"},
-        "network": network,
-    }
-
-
-def our_trainer(network, images, device="cpu", **change):
-    """Our trainer on uint8 images (N x C x H x W, array)."""
-    model = build_model(settings(network), images.shape[1:], 10, device)
-    samples, labels = torch.from_numpy(images), torch.zeros(len(images), dtype=torch.int64)
-    return Trainer(model, TRAINING | change, samples.to(device), labels.to(device), 1, 2)
 
 
 def usual_step(network, images):
@@ -115,22 +97,6 @@ def usual_step(network, images):
     return step
 
 
-def flops_per_image(trainer):
-    """Multiplications and additions of one of our steps, per real image."""
-    with FlopCounterMode(display=False) as counter:
-        trainer.step()
-    return counter.get_total_flops() / BATCH
-
-
-def peak_flops(dtype, device="cpu", size=1024):
-    """Operations per second of a matrix product, the best of several."""
-    a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    seconds = []
-    for _ in range(12):
-        seconds += in_turns([lambda: a @ b], 1)
-    return 2 * size**3 / min(seconds)
-
-
 KINDS = {  # of kernels, by the start of their names
     "products and convolutions": (
         *("aten::mm", "aten::addmm", "aten::bmm"),
@@ -161,26 +127,48 @@ def where_time_goes(trainer, steps=10):
 
 
 def run():
-    """Results of all networks, in float32 and bfloat16, on one core."""
+    """Results on one core: of all networks, in float32 and bfloat16, and of single layers."""
     torch.set_num_threads(1)
     images = np.random.default_rng(0).integers(0, 256, (4000, 3, 32, 32), np.uint8)
-    peaks = {dtype: peak_flops(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    products, operations = zip(*map(product, PRECISIONS.values()), strict=True)
     for name, (network, (channels, size, _), *goals) in CASES.items():
         shown = np.ascontiguousarray(images[:, :channels, :size, :size])
-        trainers = [our_trainer(network, shown), our_trainer(network, shown, precision="bfloat16")]
-        usual = usual_step(network, shown)
-        steps = [*(trainer.step for trainer in trainers), usual]
-
-        def repeated(step):
-            return lambda: [step() for _ in range(STEPS)]
-
-        *ours, theirs = (
-            STEPS * BATCH / seconds for seconds in in_turns(map(repeated, steps), ROUNDS)
-        )
+        trainers = [our_trainer(network, shown, precision=precision) for precision in PRECISIONS]
+        timed = [*(trainer.step for trainer in trainers), usual_step(network, shown), *products]
+        *ours, theirs, at_best, at_best_bfloat16 = in_turns(map(repeated, timed), ROUNDS)
         flops = flops_per_image(trainers[0])
-        for speed, (dtype, peak), goal in zip(ours, peaks.items(), goals, strict=True):
-            kind = str(dtype).removeprefix("torch.")
-            yield Result(f"training, {name}, {kind}", speed, theirs, "images/s", peak / flops, goal)
-        for trainer, kind in zip(trainers, ("float32", "bfloat16"), strict=True):
+        for precision, seconds, best, count, goal in zip(
+            PRECISIONS, ours, (at_best, at_best_bfloat16), operations, goals, strict=True
+        ):
+            yield Result(
+                f"training, {name}, {precision}",
+                STEPS * BATCH / seconds,
+                STEPS * BATCH / theirs,
+                "images/s",
+                STEPS * count / best / flops,
+                goal,
+            )
+        for trainer, precision in zip(trainers, PRECISIONS, strict=True):
             for part, share in where_time_goes(trainer).items():
-                yield Result(f"training, {name}, {kind}, share of {part}", share, None, "")
+                yield Result(f"training, {name}, {precision}, share of {part}", share, None, "")
+    for name, (layer, shape) in LAYERS.items():
+        ours, theirs = in_turns(map(repeated, forward_and_backward(layer, shape)), ROUNDS)
+        speeds = (STEPS * BATCH / seconds for seconds in (ours, theirs))
+        yield Result(f"{name}, float32, forward and backward", *speeds, "images/s")
+
+
+def repeated(step):
+    """A function that does so many steps."""
+    return lambda: [step() for _ in range(STEPS)]
+
+
+def forward_and_backward(layer, shape):
+    """Two functions: a layer's outputs and gradients by its own way, and by the library's."""
+    layer = layer.to(memory_format=torch.channels_last)
+    library = conv2d if isinstance(layer, Halving) else conv_transpose2d
+    x = torch.randn(BATCH, *shape).to(memory_format=torch.channels_last).requires_grad_()
+    gradient = torch.randn_like(layer(x))
+    return (
+        lambda: layer(x).backward(gradient),
+        lambda: library(x, layer.weight, layer.bias, 2, 1).backward(gradient),
+    )

@@ -1,0 +1,79 @@
+"""Several seeds of one model trained as one: weights and data have a leading dimension of seeds."""
+
+import copy
+
+import torch
+from torch.func import functional_call, stack_module_state, vmap
+
+from gmgan.models.adam import Adam
+from gmgan.pixels import to_model_range
+
+
+class SeedsTogether:
+    """The steps of several trainers, alike but for weights, data order and noise, in one.
+
+    For objectives without classes and priors without learned parameters.
+    """
+
+    def __init__(self, trainers, training):
+        self.trainers = trainers
+        self.objective = trainers[0].model.objective
+        self.mixed = trainers[0].mixed
+        self.modules, self.weights, self.buffers = {}, {}, {}
+        for part, module in trainers[0].model.modules().items():
+            alike = [trainer.model.modules()[part] for trainer in trainers]
+            self.weights[part], self.buffers[part] = stack_module_state(alike)
+            self.modules[part] = copy.deepcopy(module).to("meta").train()
+        rates = {name: training[name] for name in ("learning_rate", "beta1", "beta2")}
+        self.optimizers = {
+            part: Adam(list(self.weights[part].values()), **rates)
+            for part in ("generator", "discriminator")
+        }
+
+    def step(self):
+        """One iteration of all. Returns a tensor, seeds x 2: D loss and G loss."""
+        first = self.trainers[0]
+        index = torch.stack([trainer._next_indices() for trainer in self.trainers])
+        for trainer in self.trainers:
+            trainer.iteration += 1
+        latents = zip(*(trainer._latent() for trainer in self.trainers), strict=True)
+        k, _, eps = (torch.stack(parts) for parts in latents)
+        real = to_model_range(first.samples[index])
+        fake = self._run("generator", self._run("prior", k, eps))
+
+        self._learns(True)
+        if self.modules["discriminator"].batch_statistics:
+            real_out = self._run("discriminator", real)
+            fake_out = self._run("discriminator", fake.detach())
+        else:
+            both = self._run("discriminator", torch.cat([real, fake.detach()], 1))
+            real_out, fake_out = both.split(real.shape[1], 1)
+        d_loss = vmap(lambda a, b: self.objective.discriminator_loss(a, b, None, None))(
+            real_out.float(), fake_out.float()
+        )
+        self._descend("discriminator", d_loss)
+
+        self._learns(False)
+        out = self._run("discriminator", fake).float()
+        g_loss = vmap(lambda a: self.objective.generator_loss(a, None))(out)
+        self._descend("generator", g_loss)
+        return torch.stack([d_loss, g_loss], 1).detach()
+
+    def _run(self, part, *inputs):
+        module = self.modules[part]
+
+        def one(weights, buffers, *inputs):
+            return functional_call(module, (weights, buffers), inputs)
+
+        device = inputs[0].device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.mixed and part != "prior"):
+            return vmap(one)(self.weights[part], self.buffers[part], *inputs)
+
+    def _learns(self, flag):
+        for weight in self.weights["discriminator"].values():
+            weight.requires_grad_(flag)
+
+    def _descend(self, part, losses):
+        self.optimizers[part].zero_grad()
+        losses.sum().backward()
+        self.optimizers[part].step()
