@@ -38,8 +38,8 @@ allow_torchvision_without_ops()
 
 from torchvision import transforms  # noqa: E402
 
-STEPS = 20
-ROUNDS = 9
+STEPS = 4
+ROUNDS = 41
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LAYERS = {  # name: layer, shape of its input
     "convolution, 8 x 8 x 128 to 4 x 4 x 256": (Halving(128, 256, bias=False), (128, 8, 8)),

@@ -61,6 +61,19 @@ def test_a_parameter_without_gradient_goes_on_by_its_momentum():
     assert not torch.allclose(ours[1], torch.full((2,), 0.9))
 
 
+def test_gradients_may_lie_in_memory_in_another_order():
+    ours, theirs = networks()
+    adam = Adam(list(ours.parameters()), 1e-2, 0.5, 0.999)
+    reference = torch.optim.Adam(theirs.parameters(), lr=1e-2, betas=(0.5, 0.999))
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        a.grad = torch.randn_like(a, memory_format=torch.contiguous_format)
+        b.grad = a.grad.clone(memory_format=torch.preserve_format)
+    adam.step()
+    reference.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
 def test_a_state_of_another_network_is_refused():
     ours, _ = networks()
     adam = Adam(list(ours.parameters()), 1e-2, 0.5, 0.999)

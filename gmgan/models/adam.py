@@ -19,19 +19,12 @@ class Adam:
     def __init__(self, parameters, learning_rate, beta1, beta2):
         self.parameters = parameters
         self.options = {"lr": learning_rate, "beta1": beta1, "beta2": beta2, "eps": EPS}
-        total = sum(parameter.numel() for parameter in parameters)
+        sizes = [parameter.numel() for parameter in parameters]
         device = parameters[0].device
-        self.mean, self.square = (torch.zeros(total, device=device) for _ in range(2))
+        self.mean, self.square = (torch.zeros(sum(sizes), device=device) for _ in range(2))
         self.steps = torch.zeros((), device=device)
-        self.means, self.squares = (self._views(vector) for vector in (self.mean, self.square))
-
-    def _views(self, vector):
-        """Pieces of `vector` with shape and strides of the parameters, as the kernel wants them."""
-        views, start = [], 0
-        for parameter in self.parameters:
-            views.append(vector.as_strided(parameter.shape, parameter.stride(), start))
-            start += parameter.numel()
-        return views
+        self.lines = [_in_line(parameter.detach()) for parameter in parameters]
+        self.means, self.squares = self.mean.split(sizes), self.square.split(sizes)
 
     def zero_grad(self):
         """Forget the gradients."""
@@ -41,17 +34,13 @@ class Adam:
     def step(self):
         """Move the parameters against their gradients."""
         self.steps += 1
-        gradients = [
-            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            for parameter in self.parameters
-        ]
         torch._fused_adam_(
-            self.parameters,
-            gradients,
+            self.lines,
+            [_in_line(_gradient(parameter)) for parameter in self.parameters],
             self.means,
             self.squares,
             [],
-            [self.steps] * len(gradients),
+            [self.steps] * len(self.lines),
             **self.options,
             weight_decay=0.0,
             amsgrad=False,
@@ -68,3 +57,17 @@ class Adam:
             if tensor.shape != state[name].shape:
                 raise RuntimeError(f"{name} is {list(state[name].shape)}, not {list(tensor.shape)}")
             tensor.copy_(state[name])
+
+
+def _in_line(tensor):
+    """A dense tensor's numbers in the order in which they lie in memory."""
+    return tensor.as_strided((tensor.numel(),), (1,))
+
+
+def _gradient(parameter):
+    """The gradient, in memory as the parameter is: the kernel goes through both as they lie."""
+    if parameter.grad is None:
+        return torch.zeros_like(parameter)
+    if parameter.grad.stride() != parameter.stride():
+        return torch.empty_like(parameter).copy_(parameter.grad)
+    return parameter.grad

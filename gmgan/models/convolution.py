@@ -21,6 +21,7 @@ class Halving(nn.Conv2d):
 
     def forward(self, fine):
         small, few = _by_products(fine, self.weight, [size // 2 for size in fine.shape[2:]])
+        few &= fine.requires_grad  # it is the way back that has few channels
         if small or few:
             return _Halve.apply(fine, self.weight, self.bias, small, few)
         return super().forward(fine)
