@@ -1,5 +1,6 @@
 """Jobs through a warm process behave as jobs in processes of their own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,17 +14,26 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux only")
 
 
+def processor_time(pid):
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+
 @pytest.fixture
 def worker(project):
     """(project, environment that names a running worker)."""
     folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
     process = subprocess.Popen(
         [sys.executable, "-m", "gmgan.worker", str(folder / "worker")],
+        cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(project.folder), "OMP_NUM_THREADS": "1"},
     )
     until = time.monotonic() + 30
     while not (folder / "worker").exists() and time.monotonic() < until:
         time.sleep(0.02)
+    before, used = -1, 0
+    while before != used:  # still loading
+        time.sleep(0.5)
+        before, used = used, processor_time(process.pid)
     yield project, {"GMGAN_WORKER": str(folder / "worker")}
     process.terminate()
     process.wait()
@@ -50,12 +60,35 @@ def test_results_are_bit_equal_to_those_of_a_plain_process(worker):
     run = "toy-ring-ci.gmgan-dynamic.K8.s0"
     found = []
     for more in ({}, environment):
-        project.gmgan("prepare", "toy-ring-ci", **more)
+        project.gmgan("prepare", "toy-ring", **more)
         project.gmgan("train", run, **more)
         folder = project.folder / "results" / "runs" / run
         names = ("weights.safetensors", "snapshots.safetensors")
         found.append([(folder / name).read_bytes() for name in names])
     assert found[0] == found[1]
+
+
+def test_jobs_run_the_code_as_it_is_when_they_start(worker):
+    project, environment = worker
+    before = project.gmgan("list", "--suite", "ci", **environment).stdout
+    file = project.folder / "gmgan" / "cli.py"
+    file.write_text(file.read_text() + "\ndef _list(options):\n    print('new')\n")
+    assert before and project.gmgan("list", "--suite", "ci", **environment).stdout == "new\n"
+
+
+def test_fingerprints_are_those_of_the_code_as_it_is(worker):
+    project, environment = worker
+
+    def fingerprint(**more):
+        project.gmgan("prepare", "toy-ring", **more)
+        about = project.folder / "results" / "data" / "toy-ring.json"
+        return json.loads(about.read_text())["fingerprint"]
+
+    before = fingerprint(**environment)
+    with (project.folder / "gmgan" / "data" / "points.py").open("a") as file:
+        file.write("\nCHANGED = 1\n")
+    after = fingerprint(**environment)
+    assert before != after == fingerprint()
 
 
 def test_a_missing_worker_is_no_error(project):
@@ -75,7 +108,7 @@ def test_the_job_ends_with_its_client(worker, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(4)  # a training takes longer
+    time.sleep(2)  # a training takes longer
     assert client.poll() is None
     client.send_signal(number)
     output = client.stderr.read()  # ends when no process holds the pipe any more
