@@ -4,6 +4,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from gmgan.progress import Progress
+
 
 @dataclass(frozen=True)
 class Result:
@@ -35,15 +37,17 @@ class Result:
         return self.ours <= self.goal if self.ratio is None else self.ratio >= self.goal
 
 
-def in_turns(functions, rounds):
+def in_turns(functions, rounds, name):
     """Median seconds of each function, called in turns so that a busy machine slows all alike."""
     functions = list(functions)
     for function in functions:
         function()
     seconds = [[] for _ in functions]
-    for _ in range(rounds):
-        for function, found in zip(functions, seconds, strict=True):
-            started = time.perf_counter()
-            function()
-            found.append(time.perf_counter() - started)
+    with Progress(rounds, name, "rounds") as progress:
+        for _ in range(rounds):
+            for function, found in zip(functions, seconds, strict=True):
+                started = time.perf_counter()
+                function()
+                found.append(time.perf_counter() - started)
+            progress.update(1)
     return [statistics.median(found) for found in seconds]

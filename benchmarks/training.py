@@ -131,28 +131,33 @@ def run():
     torch.set_num_threads(1)
     images = np.random.default_rng(0).integers(0, 256, (4000, 3, 32, 32), np.uint8)
     products, operations = zip(*map(product, PRECISIONS.values()), strict=True)
-    for name, (network, (channels, size, _), *goals) in CASES.items():
+    trainers, timed = {}, list(products)
+    for name, (network, (channels, size, _), *_) in CASES.items():
         shown = np.ascontiguousarray(images[:, :channels, :size, :size])
-        trainers = [our_trainer(network, shown, precision=precision) for precision in PRECISIONS]
-        timed = [*(trainer.step for trainer in trainers), usual_step(network, shown), *products]
-        *ours, theirs, at_best, at_best_bfloat16 = in_turns(map(repeated, timed), ROUNDS)
-        flops = flops_per_image(trainers[0])
-        for precision, seconds, best, count, goal in zip(
-            PRECISIONS, ours, (at_best, at_best_bfloat16), operations, goals, strict=True
+        trainers[name] = [our_trainer(network, shown, precision=kind) for kind in PRECISIONS]
+        timed += [*(trainer.step for trainer in trainers[name]), usual_step(network, shown)]
+    seconds = in_turns(map(repeated, timed), ROUNDS, "training")
+    at_best, seconds = seconds[: len(products)], seconds[len(products) :]
+    peaks = [STEPS * count / best for count, best in zip(operations, at_best, strict=True)]
+    for i, (name, (*_, goal, goal_bfloat16)) in enumerate(CASES.items()):
+        *ours, theirs = seconds[3 * i : 3 * i + 3]
+        flops = flops_per_image(trainers[name][0])
+        for kind, ours_of_kind, peak, goal_of_kind in zip(
+            PRECISIONS, ours, peaks, (goal, goal_bfloat16), strict=True
         ):
             yield Result(
-                f"training, {name}, {precision}",
-                STEPS * BATCH / seconds,
+                f"training, {name}, {kind}",
+                STEPS * BATCH / ours_of_kind,
                 STEPS * BATCH / theirs,
                 "images/s",
-                STEPS * count / best / flops,
-                goal,
+                peak / flops,
+                goal_of_kind,
             )
-        for trainer, precision in zip(trainers, PRECISIONS, strict=True):
+        for trainer, kind in zip(trainers[name], PRECISIONS, strict=True):
             for part, share in where_time_goes(trainer).items():
-                yield Result(f"training, {name}, {precision}, share of {part}", share, None, "")
+                yield Result(f"training, {name}, {kind}, share of {part}", share, None, "")
     for name, (layer, shape) in LAYERS.items():
-        ours, theirs = in_turns(map(repeated, forward_and_backward(layer, shape)), ROUNDS)
+        ours, theirs = in_turns(map(repeated, forward_and_backward(layer, shape)), ROUNDS, name)
         speeds = (STEPS * BATCH / seconds for seconds in (ours, theirs))
         yield Result(f"{name}, float32, forward and backward", *speeds, "images/s")
 

@@ -50,6 +50,17 @@ def test_outputs_and_gradients(layer, geometry, last):
         assert all(image.is_contiguous(memory_format=torch.channels_last) for image in images)
 
 
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+@pytest.mark.parametrize("layer", [Halving, Doubling])
+def test_an_activation_may_follow_in_place(layer, geometry):
+    net, x, gradient = tried(layer, *geometry, True)
+    found, expected = (
+        torch.autograd.grad(torch.nn.LeakyReLU(0.2, inplace)(net(x)), net.weight, gradient)
+        for inplace in (True, False)
+    )
+    assert torch.equal(*found, *expected)
+
+
 @pytest.mark.parametrize("geometry", [(2, 2, 2, 2), (1, 2, 5, 1), (5, 2, 1, 2)])
 @pytest.mark.parametrize("layer", [Halving, Doubling])
 def test_gradients_of_gradients(layer, geometry):

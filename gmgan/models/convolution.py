@@ -21,6 +21,7 @@ class Halving(nn.Conv2d):
 
     def forward(self, fine):
         small, few = _by_products(fine, self.weight, [size // 2 for size in fine.shape[2:]])
+        small &= self.weight.requires_grad  # patches pay if the way back needs them, too
         few &= fine.requires_grad  # it is the way back that has few channels
         if small or few:
             return _Halve.apply(fine, self.weight, self.bias, small, few)
@@ -114,10 +115,16 @@ def to_coarse(fine, kernel, bias, patches):
     """The coarse image of a fine one, by a product if its `patches` are given."""
     if patches is None:
         return conv2d(fine, kernel, bias, 2, 1)
-    weights = kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1).t()
-    rows = patches @ weights if bias is None else torch.addmm(bias, patches, weights)
     n, _, height, width = fine.shape
-    return rows.view(n, height // 2, width // 2, -1).permute(0, 3, 1, 2)
+    shape = (n, len(kernel), height // 2, width // 2)
+    coarse = torch.empty(shape, dtype=fine.dtype, memory_format=torch.channels_last)
+    rows = coarse.permute(0, 2, 3, 1).view(-1, len(kernel))
+    weights = kernel.permute(0, 2, 3, 1).reshape(len(kernel), -1).t()
+    if bias is None:
+        torch.mm(patches, weights, out=rows)
+    else:
+        torch.addmm(bias, patches, weights, out=rows)
+    return coarse
 
 
 def to_fine(coarse, kernel, bias, by_product):
