@@ -48,7 +48,7 @@ def largest_difference(network, shape, device):
             given(our_trainer(network, images, where, seed), drawn[seed], where)
             for where in ("cpu", device)
         )
-        losses += [[steps(trainer)[:, :2] for trainer in (on_cpu, on_device)]]
+        losses.append([steps(trainer)[:, :2] for trainer in (on_cpu, on_device)])
     alike = [
         given(our_trainer(network, images, device, seed), drawn[seed], device) for seed in (0, 1)
     ]

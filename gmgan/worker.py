@@ -3,9 +3,9 @@
 `python -m gmgan.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries and this
 package once and then runs each job in a fork of itself: a job is as isolated as any process, but
 starts in milliseconds instead of seconds. If the package's code has changed since, a job reads it
-again. `gmgan` hands its command line (gmgan/client.py) to the worker that
-GMGAN_WORKER names; without a worker it runs by itself. The Snakefile starts one for local jobs on
-the CPU. It ends with the process that started it.
+again. `gmgan` hands its command line (gmgan/client.py) to the worker that GMGAN_WORKER names;
+without a worker it runs by itself. The Snakefile starts one for local jobs on the CPU. It ends with
+the process that started it.
 """
 
 import gc

@@ -60,7 +60,7 @@ def test_results_are_bit_equal_to_those_of_a_plain_process(worker):
     run = "toy-ring-ci.gmgan-dynamic.K8.s0"
     found = []
     for more in ({}, environment):
-        project.gmgan("prepare", "toy-ring", **more)
+        project.gmgan("prepare", "toy-ring-ci", **more)
         project.gmgan("train", run, **more)
         folder = project.folder / "results" / "runs" / run
         names = ("weights.safetensors", "snapshots.safetensors")
@@ -89,6 +89,17 @@ def test_fingerprints_are_those_of_the_code_as_it_is(worker):
         file.write("\nCHANGED = 1\n")
     after = fingerprint(**environment)
     assert before != after == fingerprint()
+
+
+def test_the_whole_package_is_loaded():
+    code = (
+        "import sys\nfrom gmgan import worker\n"
+        "for library in worker.LIBRARIES: worker._load(library)\n"
+        "worker._load_package()\n"
+        "print('gmgan.cli' in sys.modules, 'gmgan.stages.train' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "True True\n"
 
 
 def test_a_missing_worker_is_no_error(project):

@@ -13,7 +13,8 @@ class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) without weight decay.
 
     parameters (list of Parameter); a parameter without a gradient is moved as with one of zeros.
-    The state is kept as long vectors: `mean` and `square` of all parameters, one after the other.
+    Parameters must stay where they are in memory. The state is kept as long vectors: `mean` and
+    `square` of all parameters, one after the other.
     """
 
     def __init__(self, parameters, learning_rate, beta1, beta2):

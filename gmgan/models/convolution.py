@@ -96,7 +96,7 @@ def _by_products(image, kernel, coarse_size):
 
 
 def patches_of(fine):
-    """What each pixel of the coarse image sees, in the order of `_matrix`: NHW x 16C."""
+    """What each pixel of the coarse image sees, as a channels-last kernel is ordered: NHW x 16C."""
     n, channels, height, width = fine.shape
     padded = fine.new_zeros(n, height + 2, width + 2, channels)
     padded[:, 1:-1, 1:-1] = fine.permute(0, 2, 3, 1)
