@@ -3,8 +3,8 @@
 #   prepare -> (extractor -> real_features -> floor)
 #   prepare -> train -> sample -> features -> score -> collect -> report
 #
-# One wildcard, `run`, names a cell of the grid (data set, model, K, seed); gmgan/grid.py makes the
-# table of runs of the chosen suite. A rule only names files, resources and one command; whatever a
+# One wildcard, `run`, names a trained model (data set, model, K, seed); gmgan/pipeline/grid.py makes
+# the table of runs of the chosen suite. A rule only names files, resources and one command; whatever a
 # result depends on besides its inputs is in the rule's parameter `fingerprint`.
 #
 #   snakemake --cores 8 all                          the suite that params.yaml names

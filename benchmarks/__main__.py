@@ -12,7 +12,7 @@ from dataclasses import astuple
 from importlib import import_module
 from pathlib import Path
 
-from gmgan.artifacts import provenance, write_text
+from gmgan.pipeline.artifacts import provenance, write_text
 
 PARTS = ("training", "scoring", "pipeline")
 HEAD = ("name", "ours", "theirs", "unit", "limit", "goal", "ratio")

@@ -4,8 +4,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gmgan.models.model import build_model
-from gmgan.models.trainer import Trainer
 from gmgan.seeds import derive_seed
+from gmgan.training.trainer import Trainer
 
 BATCH = 64
 TRAINING = {"kimg": 1e6, "batch_size": BATCH, "learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999}

@@ -22,7 +22,7 @@ import torch
 from benchmarks.cases import BATCH, CASES, TRAINING, flops_per_image, our_trainer, product
 from benchmarks.seeds import SeedsTogether
 from gmgan.models import convolution
-from gmgan.torch_runtime import use
+from gmgan.runtime.torch_setup import use
 
 AT_ONCE = (2, 4, 8)
 TOLERANCE = 2e-2

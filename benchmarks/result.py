@@ -4,7 +4,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from gmgan.progress import Progress
+from gmgan.runtime.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 
 from benchmarks.result import Result
-from gmgan.metrics import fidelity, quality
-from gmgan.metrics.neighbours import density_coverage, nearest_distances, precision_recall
-from gmgan.models.classifier import Classifier
-from gmgan.models.extractors import (
+from gmgan.evaluation import fidelity, quality
+from gmgan.evaluation.classifier import Classifier
+from gmgan.evaluation.extractors import (
     ClassifierExtractor,
     classifier_extractor_class,
     extract,
     extractor,
 )
-from gmgan.torch_runtime import allow_torchvision_without_ops
+from gmgan.evaluation.neighbours import density_coverage, nearest_distances, precision_recall
+from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
 

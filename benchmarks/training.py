@@ -32,7 +32,7 @@ from benchmarks.cases import (
 from benchmarks.result import Result, in_turns
 from gmgan.models.convolution import Doubling, Halving
 from gmgan.models.model import build_model
-from gmgan.torch_runtime import allow_torchvision_without_ops
+from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
 

@@ -9,7 +9,7 @@ import sys
 if __name__ == "__main__":
     status = None
     if "GMGAN_WORKER" in os.environ:
-        from gmgan.client import submit
+        from gmgan.runtime.client import submit
 
         status = submit(os.environ["GMGAN_WORKER"], sys.argv[1:])
     if status is None and sys.flags.no_site:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import shtab
 
-from gmgan import __version__, grid
-from gmgan.artifacts import read_json
+from gmgan import __version__
+from gmgan.config.params import load
 from gmgan.errors import GmganError
-from gmgan.params import load
+from gmgan.pipeline import grid
+from gmgan.pipeline.artifacts import read_json
 
 RUN = "digits.gmgan-static.K10.s0"
 RUN_HELP = f"a run, such as {RUN}"
@@ -308,7 +309,7 @@ def _print_configuration(context, cell):
     """What training the run would take and make, as JSON on standard output."""
     fingerprint = context.expected.train(cell)
     found = {
-        "settings": grid.settings(context.params, cell).as_dict(),
+        "settings": grid.settings(context.params, cell).model_dump(mode="json"),
         "fingerprint": fingerprint,
         "device": context.params.execution.device,
         "checkpoint": str(context.paths.checkpoint(cell, fingerprint)),
@@ -439,7 +440,7 @@ def _report(options):
 
 def _settle(options):
     context = _context(options)
-    from gmgan.commands import settle
+    from gmgan.pipeline import settle
 
     fitting, removed = settle.run(context, _suite(options, context), options.params)
     more = f"; {removed} of other params or code removed" if removed else ""
@@ -451,14 +452,14 @@ def _list(options):
     suite = options.suite or params.suite
     paths = grid.Paths(options.results)
     for run in grid.suite_runs(params, suite):
-        kimg = grid.settings(params, run).training["kimg"]
+        kimg = grid.settings(params, run).training.kimg
         print(f"{run.name}\t{kimg:g} kimg\t{_state(paths, run)}")
 
 
 def _grid(options):
     context = _context(options)
     suite = _suite(options, context)
-    from gmgan.commands import cost
+    from gmgan.pipeline import costs as cost
 
     costs, device = cost.run(context, suite, options.device, options.measure)
     print("\n".join(cost.lines(context, suite, costs, device)))

@@ -14,18 +14,18 @@ import torch
 from pydantic import ValidationError
 
 from gmgan import plugins
+from gmgan.config.schema import PluginSource
 from gmgan.data.splits import check_splits
 from gmgan.errors import GmganError, unknown_name
-from gmgan.grid import Paths
-from gmgan.metrics.samples import Samples
+from gmgan.evaluation.samples import Samples
 from gmgan.models.model import Model, sample
 from gmgan.models.networks import mlp
 from gmgan.models.objectives import gan
-from gmgan.models.prior import NormalPrior
-from gmgan.models.trainer import Trainer
-from gmgan.schema import PluginSource
+from gmgan.models.priors import NormalPrior
+from gmgan.pipeline.grid import Paths
 from gmgan.stages.context import Archives
 from gmgan.stages.scoring import own_score
+from gmgan.training.trainer import Trainer
 
 LATENT = {"dim": 8, "c": 0.5, "sigma": 0.2, "sigma_is": "std"}
 MLP = {

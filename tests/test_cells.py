@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gmgan.artifacts import read_arrays
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import read_arrays
 
 pytestmark = pytest.mark.pipeline
 

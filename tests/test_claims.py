@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from gmgan.metrics.significance import holm, paired_test, welch_test
 from gmgan.report.claims import (
     COLUMNS,
     COMPARISONS,
@@ -15,6 +14,7 @@ from gmgan.report.claims import (
     shared_components,
     summarise,
 )
+from gmgan.report.statistics import holm, paired_test, welch_test
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 from conftest import ROOT
 
-from gmgan.artifacts import atomic_path, read_arrays, write_arrays, write_json
 from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import atomic_path, read_arrays, write_arrays, write_json
 
 ERRORS = [
     (["list", "--suite", "quik"], "unknown suite 'quik'; known: ci, cifar10"),
@@ -207,9 +207,9 @@ def test_missing_extractor_weights_and_too_few_samples(project):
 
 
 def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
-    from gmgan import grid
-    from gmgan.grid import Paths
-    from gmgan.params import load
+    from gmgan.config.params import load
+    from gmgan.pipeline import grid
+    from gmgan.pipeline.grid import Paths
     from gmgan.stages import train
     from gmgan.stages.context import Context
 
@@ -217,7 +217,7 @@ def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
     name = "digits-ci.acgan.K1.s0"
     context = Context(load(project.folder / "params.yaml"), Paths(project.folder / "results"))
     cell = grid.parse_run(context.params, name)
-    settings = grid.settings(context.params, cell).as_dict()
+    settings = grid.settings(context.params, cell).model_dump(mode="json")
     trainer = train._build(context, cell, settings, "cpu")
     trainer.step()
     saved = project.folder / "other.safetensors"

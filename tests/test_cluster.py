@@ -13,7 +13,7 @@ import pytest
 from conftest import make_project
 from one_node_slurm import OneNodeSlurm
 
-from gmgan.artifacts import read_arrays
+from gmgan.pipeline.artifacts import read_arrays
 
 pytestmark = [
     pytest.mark.pipeline,

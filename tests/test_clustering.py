@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from gmgan.artifacts import read_json
 from gmgan.errors import GmganError
-from gmgan.metrics import clustering
+from gmgan.evaluation import clustering
+from gmgan.pipeline.artifacts import read_json
 
 
 @pytest.fixture

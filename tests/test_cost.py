@@ -5,10 +5,10 @@ import re
 
 import pytest
 
-from gmgan import grid
-from gmgan.commands import cost
 from gmgan.errors import GmganError
-from gmgan.grid import Paths
+from gmgan.pipeline import costs as cost
+from gmgan.pipeline import grid
+from gmgan.pipeline.grid import Paths
 from gmgan.stages.context import Context
 
 pytestmark = pytest.mark.pipeline
@@ -25,7 +25,7 @@ def finished_run(context, name, speed, device="cpu", status="ok", seconds=None):
     about = context.paths.train_about(run)
     about.parent.mkdir(parents=True)
     found = {
-        "settings": grid.settings(context.params, run).as_dict(),
+        "settings": grid.settings(context.params, run).model_dump(mode="json"),
         "status": status,
         "device": device,
         "threads": 1,

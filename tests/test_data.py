@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gmgan.config.schema import ImagesSource
 from gmgan.data import digits, images, official, points
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
-from gmgan.schema import ImagesSource
 from gmgan.stages.context import Archives
 
 MIRROR = Path(os.environ.get("GMGAN_MIRROR") or "no-mirror").resolve()
@@ -93,7 +93,7 @@ def test_a_damaged_mirror_is_refused(params, tmp_path, monkeypatch):
 
 
 def test_a_failed_download_says_what_to_do(params, tmp_path, monkeypatch):
-    from gmgan.torch_runtime import allow_torchvision_without_ops
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
     allow_torchvision_without_ops()
     import torchvision.datasets.utils as utils
@@ -289,7 +289,7 @@ def tar_of(path, files):
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    from gmgan.torch_runtime import allow_torchvision_without_ops
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
     allow_torchvision_without_ops()
     folder = tmp_path / "mirror"

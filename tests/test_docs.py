@@ -8,8 +8,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan.grid import suite_runs
-from gmgan.params import load
+from gmgan.config.params import load
+from gmgan.pipeline.grid import suite_runs
 
 pytestmark = pytest.mark.pipeline
 

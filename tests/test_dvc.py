@@ -233,9 +233,9 @@ def test_an_s3_server_is_a_remote(page):
 
 
 def test_settle_knows_every_result(pulled):
-    from gmgan.commands.settle import artifacts
-    from gmgan.grid import Paths
-    from gmgan.params import load
+    from gmgan.config.params import load
+    from gmgan.pipeline.grid import Paths
+    from gmgan.pipeline.settle import artifacts
     from gmgan.stages.context import Context
 
     context = Context(load(pulled.folder / "params.yaml"), Paths(pulled.folder / "results"))
@@ -291,7 +291,7 @@ def test_results_in_git_do_not_count_as_changes_of_code(page):
         [
             sys.executable,
             "-c",
-            "from gmgan.artifacts import provenance as p; print(p()['revision'])",
+            "from gmgan.pipeline.artifacts import provenance as p; print(p()['revision'])",
         ],
         cwd=page.repository,
         capture_output=True,

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from gmgan.artifacts import read_arrays, write_arrays
-from gmgan.metrics.neighbours import nearest_neighbours
+from gmgan.evaluation.neighbours import nearest_neighbours
+from gmgan.evaluation.walk import pairs_of, walks
 from gmgan.models.model import build_model, sample_rows
-from gmgan.models.walk import pairs_of, walks
+from gmgan.pipeline.artifacts import read_arrays, write_arrays
 from gmgan.pixels import to_stored_range
 from gmgan.report import explorer
 

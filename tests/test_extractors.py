@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 
 from gmgan.errors import GmganError
-from gmgan.grid import Paths
-from gmgan.metrics import fidelity
-from gmgan.metrics.neighbours import precision_recall
-from gmgan.models.classifier import Classifier
-from gmgan.models.extractors import (
+from gmgan.evaluation import fidelity
+from gmgan.evaluation.classifier import Classifier
+from gmgan.evaluation.extractors import (
     classifier_extractor_class,
     extract,
     extractor,
     inception,
 )
+from gmgan.evaluation.neighbours import precision_recall
+from gmgan.pipeline.grid import Paths
 from gmgan.stages import extractor as extractor_stage
 from gmgan.stages import prepare
 from gmgan.stages.context import Context
@@ -139,7 +139,7 @@ def test_digits_classifier_reaches_96_percent(params, tmp_path):
 @pytest.fixture(scope="module")
 def inception_file(tmp_path_factory):
     """A weights file of the right names and shapes with random values."""
-    from gmgan.torch_runtime import allow_torchvision_without_ops
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
     allow_torchvision_without_ops()
     from torch_fidelity import feature_extractor_inceptionv3 as module
@@ -186,7 +186,7 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
             Image.fromarray(picture).save(folder / f"{i:03}.png")
         folders.append(folder)
     script = (
-        "from gmgan.torch_runtime import allow_torchvision_without_ops as allow; allow(); "
+        "from gmgan.runtime.torch_setup import allow_torchvision_without_ops as allow; allow(); "
         "from torch_fidelity.fidelity import main; main()"
     )
     done = subprocess.run(
@@ -228,7 +228,7 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
         for f in folders
     ]
     (fake, logits), (real, _) = found
-    from gmgan.metrics.frechet import frechet_distance
+    from gmgan.evaluation.frechet import frechet_distance
 
     fid = frechet_distance(
         fake.mean(0, dtype=np.float64),
@@ -249,7 +249,7 @@ def test_inception_stage_checks_and_converts(params, inception_file, tmp_path):
     extractor_stage.run(context, "cifar10", "inception")
     about = json.loads(context.paths.extractor_about("inception").read_text())
     assert about["hash"] == sha256(inception_file)
-    from gmgan.artifacts import read_arrays
+    from gmgan.pipeline.artifacts import read_arrays
 
     stored, _ = read_arrays(context.paths.extractor("inception"))
     original = torch.load(inception_file, weights_only=True)

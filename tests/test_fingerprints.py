@@ -7,15 +7,15 @@ import sys
 import pytest
 from conftest import ROOT
 
-from gmgan import fingerprint
-from gmgan.fingerprint import Fingerprints
-from gmgan.grid import parse_run, suite_runs
+from gmgan.pipeline import fingerprints as fingerprint
+from gmgan.pipeline.fingerprints import Fingerprints
+from gmgan.pipeline.grid import parse_run, suite_runs
 
 SCRIPT = """
 import json
-from gmgan.params import load
-from gmgan.grid import suite_runs
-from gmgan.fingerprint import Fingerprints
+from gmgan.config.params import load
+from gmgan.pipeline.grid import suite_runs
+from gmgan.pipeline.fingerprints import Fingerprints
 params = load("params.yaml")
 expected = Fingerprints(params)
 print(json.dumps({
@@ -67,7 +67,7 @@ def models(names):
 
 def test_comments_and_docstrings_change_nothing(project_prints):
     before = project_prints()
-    path = "gmgan/models/trainer.py"
+    path = "gmgan/training/trainer.py"
     after = project_prints(path, '"""The training step,', '"""A training step,')
     after = project_prints(
         path, "        self.iteration += 1\n", "        self.iteration += 1  # count\n"
@@ -89,7 +89,8 @@ def test_an_objective_touches_its_own_runs(project_prints):
 
 def test_the_training_step_touches_every_run_and_no_data(project_prints):
     before = project_prints()
-    after = project_prints("gmgan/models/trainer.py", "self.iteration += 1", "self.iteration += 2")
+    step = ("self.iteration += 1", "self.iteration += 2")
+    after = project_prints("gmgan/training/trainer.py", *step)
     assert changed(before, after, "train") == set(before["train"])
     assert not changed(before, after, "data")
 
@@ -97,7 +98,7 @@ def test_the_training_step_touches_every_run_and_no_data(project_prints):
 def test_scores_and_report_leave_training_alone(project_prints):
     before = project_prints()
     after = project_prints(
-        "gmgan/metrics/modes.py", "HIGH_QUALITY_STDS = 3.0", "HIGH_QUALITY_STDS = 4.0"
+        "gmgan/evaluation/modes.py", "HIGH_QUALITY_STDS = 3.0", "HIGH_QUALITY_STDS = 4.0"
     )
     assert not changed(before, after, "train")
     assert changed(before, after, "scores")
@@ -142,19 +143,19 @@ def test_extending_the_seed_list_changes_no_run(params):
 
 
 def test_the_closure_of_training_has_its_parts():
-    parts = ["gmgan.models.prior", "gmgan.models.objectives.gan"]
+    parts = ["gmgan.models.priors", "gmgan.models.objectives.gan"]
     closure = fingerprint.module_closure(["gmgan.stages.train", *parts])
     assert {
         "gmgan.stages.train",
-        "gmgan.models.trainer",
+        "gmgan.training.trainer",
         "gmgan.models.model",
-        "gmgan.models.prior",
+        "gmgan.models.priors",
         "gmgan.models.objectives.gan",
         "gmgan.pixels",
         "gmgan.seeds",
     } <= set(closure)
     assert "gmgan.models.objectives.acgan" not in closure
-    assert not any(name.startswith(("gmgan.report", "gmgan.metrics")) for name in closure)
+    assert not any(name.startswith(("gmgan.report", "gmgan.evaluation")) for name in closure)
 
 
 def test_plumbing_is_free_of_numbers():

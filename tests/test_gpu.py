@@ -8,10 +8,10 @@ from threading import Timer
 
 import pytest
 
-from gmgan import gpu
+from gmgan.runtime import gpu
 
 HOLD = (
-    "import sys; from gmgan import gpu; "
+    "import sys; from gmgan.runtime import gpu; "
     "print(gpu.take_share(int(sys.argv[1]), 0.05), flush=True); sys.stdin.read()"
 )
 
@@ -97,7 +97,7 @@ def test_who_comes_late_waits_for_a_share_and_says_so(hold):
 
 def test_a_process_sees_its_gpu_alone_and_takes_one_share(machine):
     code = (
-        "import os; from gmgan import gpu; "
+        "import os; from gmgan.runtime import gpu; "
         "print({gpu.take_share(1) for _ in range(3)} == {os.environ['CUDA_VISIBLE_DEVICES']})"
     )
     done = subprocess.run(

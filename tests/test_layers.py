@@ -35,7 +35,7 @@ def test_stages_without_torch_do_not_load_it():
     script = (
         "import sys; from gmgan import cli; "
         "from gmgan.stages import collect, prepare, report, score; "
-        "from gmgan.fingerprint import Fingerprints; "
+        "from gmgan.pipeline.fingerprints import Fingerprints; "
         "sys.exit('torch' in sys.modules)"
     )
     assert run(sys.executable, "-c", script).returncode == 0
@@ -43,7 +43,7 @@ def test_stages_without_torch_do_not_load_it():
 
 def test_torchvision_and_torch_fidelity_import_behind_the_guard():
     script = (
-        "from gmgan.torch_runtime import allow_torchvision_without_ops as allow; allow(); "
+        "from gmgan.runtime.torch_setup import allow_torchvision_without_ops as allow; allow(); "
         "allow(); import torchvision, torch_fidelity; print(torchvision.__version__)"
     )
     done = run(sys.executable, "-c", script)

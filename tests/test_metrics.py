@@ -6,11 +6,11 @@ import scipy.linalg
 from scipy import stats
 
 from gmgan.errors import GmganError
-from gmgan.metrics import fidelity
-from gmgan.metrics.frechet import frechet_distance, moments
-from gmgan.metrics.modes import first_reach, mean_over_time, mode_scores
-from gmgan.metrics.reference import choose_reference
-from gmgan.metrics.significance import mean_interval
+from gmgan.evaluation import fidelity
+from gmgan.evaluation.frechet import frechet_distance, moments
+from gmgan.evaluation.modes import first_reach, mean_over_time, mode_scores
+from gmgan.evaluation.reference import choose_reference
+from gmgan.report.statistics import mean_interval
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_frechet_distance_refuses_too_few_samples(rng):
 def test_fid_agrees_with_torch_fidelity(rng):
     import torch
 
-    from gmgan.torch_runtime import allow_torchvision_without_ops
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
     allow_torchvision_without_ops()
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from gmgan.errors import GmganError
-from gmgan.metrics.neighbours import density_coverage, nearest_distances, precision_recall
-from gmgan.torch_runtime import allow_torchvision_without_ops
+from gmgan.evaluation.neighbours import density_coverage, nearest_distances, precision_recall
+from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
 

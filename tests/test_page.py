@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from gmgan.artifacts import read_json, write_json
+from gmgan.pipeline.artifacts import read_json, write_json
 
 pytestmark = pytest.mark.pipeline
 

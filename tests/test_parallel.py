@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from gmgan.errors import GmganError
-from gmgan.parallel import in_parallel
+from gmgan.runtime.parallel import in_parallel
 
 
 def test_results_come_in_order():

@@ -6,9 +6,10 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan import grid
+from gmgan.config.params import load
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
-from gmgan.params import load
+from gmgan.pipeline import grid
 
 TEXT = (ROOT / "params.yaml").read_text()
 
@@ -167,7 +168,7 @@ def test_paper_is_the_whole_grid(params):
         for model in ("gmgan-static", "gmgan-dynamic", "gmgan-supervised"):
             for K in (10, 20, 30):
                 for seed in range(5):
-                    assert grid.Run(dataset, model, K, seed) in runs
+                    assert Run(dataset, model, K, seed) in runs
         assert sum(run.dataset == dataset for run in runs) == 5 * (2 + 3 * 3)
 
 
@@ -197,13 +198,13 @@ def test_impossible_runs(params, name, message):
 def test_settings_are_the_data_sets_changed_by_the_models(params):
     base = grid.settings(params, grid.parse_run(params, "mnist.gmgan-static.K10.s0"))
     tuned = grid.settings(params, grid.parse_run(params, "mnist.gmgan-finetuned-wide.K10.s3"))
-    assert base.latent["c"] == 0.1
-    assert tuned.latent == {"dim": 100, "c": 0.467, "sigma": 0.7, "sigma_is": "std"}
-    assert tuned.network["generator_widths"] == [256, 512, 1024]
-    assert tuned.init_from == grid.Run("mnist", "gan-mlp", 1, 3)
+    assert base.latent.c == 0.1
+    assert tuned.latent.model_dump() == {"dim": 100, "c": 0.467, "sigma": 0.7, "sigma_is": "std"}
+    assert tuned.network.generator_widths == [256, 512, 1024]
+    assert tuned.init_from == Run("mnist", "gan-mlp", 1, 3)
     assert base.init_from is None
     parent, child = (
-        grid.settings(params, grid.parse_run(params, f"mnist-finetune.{name}.s0")).training["kimg"]
+        grid.settings(params, grid.parse_run(params, f"mnist-finetune.{name}.s0")).training.kimg
         for name in ("gan-mlp.K1", "gmgan-finetuned-narrow.K10")
     )
     assert (parent, child) == (3000, 6000)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmgan.artifacts import read_arrays
+from gmgan.pipeline.artifacts import read_arrays
 
 pytestmark = pytest.mark.pipeline
 
@@ -155,8 +155,8 @@ def test_groups_of_samples_follow_from_samples_and_logits(finished):
 
 
 def test_convergence_follows_from_the_snapshots(finished):
-    from gmgan.metrics.modes import mode_scores
-    from gmgan.params import load
+    from gmgan.config.params import load
+    from gmgan.evaluation.modes import mode_scores
 
     folder = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"
     snapshots, _ = read_arrays(folder / "snapshots.safetensors")
@@ -216,18 +216,18 @@ def test_code_edits_rerun_what_they_touch(finished, tmp_path):
     project.edit(template, "<h1>", '<h1 class="x">')
     assert set(project.plan(*CI)) == {"report"}
     project.edit(template, '<h1 class="x">', "<h1>")
-    project.edit("gmgan/models/prior.py", "# for all components at once", "# for all at once")
+    project.edit("gmgan/models/priors.py", "# for all components at once", "# for all at once")
     assert project.plan(*CI) == {}
     project.edit("gmgan/models/objectives/supervised.py", "k % n_classes", "(k + 1) % n_classes")
     plan = project.plan(*CI)
     assert plan["train"] == ["digits-ci.gmgan-supervised.K10.s0"]
     assert set(plan) == STAGES - {"cluster"}
-    project.edit("gmgan/models/trainer.py", "self.iteration += 1", "self.iteration += 2")
+    project.edit("gmgan/training/trainer.py", "self.iteration += 1", "self.iteration += 2")
     assert set(project.plan(*CI)["train"]) == RUNS
 
 
 def test_paper_lists_the_whole_grid(finished, params):
-    from gmgan.grid import suite_runs
+    from gmgan.pipeline.grid import suite_runs
 
     done = finished.snakemake("-n", "--quiet", "all", "--", "all", check=False)
     assert done.returncode == 0

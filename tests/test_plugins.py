@@ -13,14 +13,16 @@ import torch
 from conftest import ROOT
 from torch import nn
 
-from gmgan import grid, plugins, schema
+from gmgan import plugins
+from gmgan.config import schema
+from gmgan.config.params import load
 from gmgan.conformance import check_plugin
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.models.networks import dcgan, mlp
 from gmgan.models.objectives import acgan, gan, supervised
-from gmgan.models.prior import StaticMixture, build_prior
-from gmgan.params import load
+from gmgan.models.priors import StaticMixture, build_prior
+from gmgan.pipeline import grid
 from gmgan.report import tables
 
 EXAMPLE = ROOT / "docs" / "examples" / "plugins"
@@ -547,9 +549,9 @@ def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
 
 PRINTS = """
 import json, sys
-from gmgan.params import load
-from gmgan.grid import suite_runs
-from gmgan.fingerprint import Fingerprints
+from gmgan.config.params import load
+from gmgan.pipeline.grid import suite_runs
+from gmgan.pipeline.fingerprints import Fingerprints
 params = load("example/params.yaml")
 expected, runs = Fingerprints(params), suite_runs(params, "shapes")
 print(json.dumps({
@@ -634,7 +636,7 @@ def test_modules_of_plug_ins_count_too(changed):
 
 
 def test_what_this_package_gives_to_a_plug_in_counts(changed):
-    found = changed("gmgan/models/prior.py", "math.sqrt(sigma) if", "2 * math.sqrt(sigma) if")
+    found = changed("gmgan/models/priors.py", "math.sqrt(sigma) if", "2 * math.sqrt(sigma) if")
     assert found == {"report", *of(RUN)}
 
 

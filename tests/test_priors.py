@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gmgan.models.prior import DynamicMixture, NormalPrior, StaticMixture, build_prior
+from gmgan.models.priors import DynamicMixture, NormalPrior, StaticMixture, build_prior
 
 LATENT = {"dim": 5, "c": 0.7, "sigma": 0.3, "sigma_is": "std"}
 N = 200_000

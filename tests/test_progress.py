@@ -2,7 +2,7 @@
 
 import io
 
-from gmgan.progress import Progress
+from gmgan.runtime.progress import Progress
 
 
 class Terminal(io.StringIO):

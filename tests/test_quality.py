@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy.ndimage import correlate1d
 
-from gmgan.artifacts import read_arrays, read_json
 from gmgan.errors import GmganError
-from gmgan.metrics import quality
-from gmgan.metrics.neighbours import nearest_distances
-from gmgan.models.extractors import extract, extractor
+from gmgan.evaluation import quality
+from gmgan.evaluation.extractors import extract, extractor
+from gmgan.evaluation.neighbours import nearest_distances
+from gmgan.pipeline.artifacts import read_arrays, read_json
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from gmgan.artifacts import read_json
+from gmgan.pipeline.artifacts import read_json
 
 pytestmark = pytest.mark.pipeline
 

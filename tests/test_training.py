@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from gmgan import grid
 from gmgan.errors import GmganError
-from gmgan.grid import Paths
 from gmgan.models.model import SAMPLE_BLOCK, build_model, sample, sample_rows
 from gmgan.models.networks import dcgan
-from gmgan.models.trainer import Trainer
+from gmgan.pipeline import grid
+from gmgan.pipeline.grid import Paths
 from gmgan.pixels import to_model_range, to_stored_range
 from gmgan.stages import prepare, train
 from gmgan.stages.context import Context
+from gmgan.training.trainer import Trainer
 
 
 def resolved(params, name):
-    return grid.settings(params, grid.parse_run(params, name)).as_dict()
+    return grid.settings(params, grid.parse_run(params, name)).model_dump(mode="json")
 
 
 def trainer_of(params, name, shape, order_seed=1, noise_seed=2, count=300, **change):
@@ -258,7 +258,7 @@ def test_init_from_continues_from_the_parents_networks(context, monkeypatch):
         )[2],
     )
     train.run(context, child)
-    from gmgan.artifacts import read_arrays
+    from gmgan.pipeline.artifacts import read_arrays
 
     weights, _ = read_arrays(context.paths.weights(parent))
     for name, array in weights.items():

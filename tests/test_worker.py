@@ -23,7 +23,7 @@ def worker(project):
     """(project, environment that names a running worker)."""
     folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmgan.worker", str(folder / "worker")],
+        [sys.executable, "-m", "gmgan.runtime.worker", str(folder / "worker")],
         cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(project.folder), "OMP_NUM_THREADS": "1"},
     )
@@ -93,7 +93,7 @@ def test_fingerprints_are_those_of_the_code_as_it_is(worker):
 
 def test_the_whole_package_is_loaded():
     code = (
-        "import sys\nfrom gmgan import worker\n"
+        "import sys\nfrom gmgan.runtime import worker\n"
         "for library in worker.LIBRARIES: worker._load(library)\n"
         "worker._load_package()\n"
         "print('gmgan.cli' in sys.modules, 'gmgan.stages.train' in sys.modules)\n"
@@ -135,7 +135,7 @@ def test_a_worker_ends_with_its_parent(project):
     folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
     code = (
         "import subprocess, sys, time, os\n"
-        f"subprocess.Popen([sys.executable, '-m', 'gmgan.worker', '{folder}/worker'])\n"
+        f"subprocess.Popen([sys.executable, '-m', 'gmgan.runtime.worker', '{folder}/worker'])\n"
         f"while not os.path.exists('{folder}/worker'): time.sleep(0.02)\n"
     )
     subprocess.run(

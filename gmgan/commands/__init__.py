@@ -1,1 +1,1 @@
-"""By hand: draw from a run, score or cluster images of one's own, export a model, count costs."""
+"""By hand: draw from a run, score or cluster images of your own, export a model."""

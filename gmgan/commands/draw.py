@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gmgan.artifacts import atomic_folder, write_arrays, write_bytes, write_png
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
-from gmgan.grid import Run
 from gmgan.models.model import sample
-from gmgan.progress import Progress
+from gmgan.pipeline.artifacts import atomic_folder, write_arrays, write_bytes, write_png
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 from gmgan.stages.trained import trained_model

@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from gmgan.artifacts import atomic_folder, read_arrays, read_json, write_arrays, write_text
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.exported import CARD, CONFIG, WEIGHTS
-from gmgan.grid import Run
+from gmgan.pipeline.artifacts import atomic_folder, read_arrays, read_json, write_arrays, write_text
 from gmgan.stages.context import Context
 
 CARD_TEXT = """# {title} on {dataset_title}

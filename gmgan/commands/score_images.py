@@ -2,8 +2,8 @@
 
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
-from gmgan.models.extractors import extract
-from gmgan.progress import Progress
+from gmgan.evaluation.extractors import extract
+from gmgan.runtime.progress import Progress
 from gmgan.stages.context import Context
 from gmgan.stages.features import load_extractor
 from gmgan.stages.scoring import ImageScorer

@@ -17,7 +17,7 @@ import numpy as np
 from gmgan.data.resizing import resize_all
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
-from gmgan.torch_runtime import allow_torchvision_without_ops
+from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 
 def read(source, archives) -> Splits:

@@ -6,9 +6,9 @@ NETWORKS = {
 }
 
 PRIORS = {
-    "normal": "gmgan.models.prior:build_prior",
-    "static": "gmgan.models.prior:build_prior",
-    "dynamic": "gmgan.models.prior:build_prior",
+    "normal": "gmgan.models.priors:build_prior",
+    "static": "gmgan.models.priors:build_prior",
+    "dynamic": "gmgan.models.priors:build_prior",
 }
 
 OBJECTIVES = {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from gmgan.metrics.significance import holm, paired_test, welch_test
+from gmgan.report.statistics import holm, paired_test, welch_test
 
 ALPHA = 0.05
 PROTOCOL = ["n_real", "n_fake", "extractor", "extractor_hash", "split"]

@@ -5,7 +5,7 @@ from importlib import resources
 import pandas as pd
 import yaml
 
-from gmgan.metrics.significance import mean_interval
+from gmgan.report.statistics import mean_interval
 from gmgan.report.tables import label_of, model_label
 
 COLUMNS = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from gmgan.metrics.significance import holm, mean_interval, paired_test
+from gmgan.report.statistics import holm, mean_interval, paired_test
 
 # In order of display: label, direction (1: higher is better, -1: lower), digits, in [0, 1] or not.
 METRICS = {

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from gmgan.artifacts import write_json
-from gmgan.grid import Run
-from gmgan.metrics.clustering import (
+from gmgan.config.run import Run
+from gmgan.evaluation.clustering import (
     BASELINES,
     clustering_scores,
     contingency,
@@ -14,7 +13,8 @@ from gmgan.metrics.clustering import (
     nearest_neighbour_clusters,
 )
 from gmgan.models.model import sample
-from gmgan.progress import Progress
+from gmgan.pipeline.artifacts import write_json
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 from gmgan.stages.trained import trained_model

@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from gmgan.artifacts import read_json, write_json, write_text
-from gmgan.grid import has_clusters, suite_runs
-from gmgan.metrics.significance import mean_interval
+from gmgan.pipeline.artifacts import read_json, write_json, write_text
+from gmgan.pipeline.grid import has_clusters, suite_runs
+from gmgan.report.statistics import mean_interval
 from gmgan.stages.context import Context
 
 COLUMNS = [

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from gmgan import gpu
-from gmgan.artifacts import provenance, read_arrays, read_json
+from gmgan.config.schema import Params
 from gmgan.errors import GmganError
-from gmgan.fingerprint import Fingerprints
-from gmgan.grid import Paths, Run
-from gmgan.schema import Params
+from gmgan.pipeline.artifacts import provenance, read_arrays, read_json
+from gmgan.pipeline.fingerprints import Fingerprints
+from gmgan.pipeline.grid import Paths, Run
+from gmgan.runtime import gpu
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Context:
 
     def device(self):
         """The torch device chosen in params.yaml, one GPU at most; makes torch deterministic."""
-        from gmgan.torch_runtime import use
+        from gmgan.runtime.torch_setup import use
 
         execution = self.params.execution
         if execution.device != "cpu":

@@ -3,12 +3,12 @@ components, and the training images nearest to generated ones."""
 
 import numpy as np
 
-from gmgan.artifacts import read_arrays, write_arrays
-from gmgan.grid import Run
-from gmgan.metrics.neighbours import nearest_neighbours
+from gmgan.config.run import Run
+from gmgan.evaluation.neighbours import nearest_neighbours
+from gmgan.evaluation.walk import pairs_of, walks
 from gmgan.models.model import sample_rows
-from gmgan.models.walk import pairs_of, walks
-from gmgan.progress import Progress
+from gmgan.pipeline.artifacts import read_arrays, write_arrays
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 from gmgan.stages.trained import trained_model

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from gmgan.artifacts import sha256_file, write_arrays, write_json
 from gmgan.errors import GmganError
-from gmgan.grid import extractor_id
-from gmgan.models import classifier
-from gmgan.progress import Progress
+from gmgan.evaluation import classifier
+from gmgan.pipeline.artifacts import sha256_file, write_arrays, write_json
+from gmgan.pipeline.grid import extractor_id
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 
@@ -75,7 +75,7 @@ def _train(context, dataset, settings):
 
 
 def _inception(context, settings):
-    from gmgan.models.extractors import INCEPTION_ADDRESS, inception
+    from gmgan.evaluation.extractors import INCEPTION_ADDRESS, inception
 
     path = (
         Path(settings.weights)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from gmgan.artifacts import read_arrays, read_json, write_arrays
-from gmgan.grid import Run, extractor_id
-from gmgan.metrics.reference import choose_reference, other_split_order
-from gmgan.models.extractors import extract, extractor
-from gmgan.progress import Progress
+from gmgan.config.run import Run
+from gmgan.evaluation.extractors import extract, extractor
+from gmgan.evaluation.reference import choose_reference, other_split_order
+from gmgan.pipeline.artifacts import read_arrays, read_json, write_arrays
+from gmgan.pipeline.grid import extractor_id
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from gmgan import data, plugins
-from gmgan.artifacts import sha256_file, write_arrays, write_json
 from gmgan.data.splits import check_splits
 from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import sha256_file, write_arrays, write_json
 from gmgan.stages.context import Archives, Context
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from gmgan.artifacts import provenance, read_json, write_text
 from gmgan.errors import GmganError
-from gmgan.grid import has_clusters, suite_runs
-from gmgan.parallel import in_parallel
+from gmgan.pipeline.artifacts import provenance, read_json, write_text
+from gmgan.pipeline.grid import has_clusters, suite_runs
 from gmgan.report import claims, evidence, explorer, figures, page, published, tables
+from gmgan.runtime.parallel import in_parallel
 from gmgan.stages.context import Context
 from gmgan.stages.section import Section
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from gmgan.artifacts import write_arrays
-from gmgan.grid import Run
+from gmgan.config.run import Run
 from gmgan.models.model import sample
-from gmgan.progress import Progress
+from gmgan.pipeline.artifacts import write_arrays
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 from gmgan.stages.trained import trained_model

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from gmgan.artifacts import read_arrays, write_json
-from gmgan.grid import Run
-from gmgan.metrics.clustering import contingency, matched_accuracy, purity
-from gmgan.metrics.modes import first_reach, mean_over_time, mode_scores, nearest_modes
-from gmgan.metrics.samples import Samples
+from gmgan.config.run import Run
+from gmgan.evaluation.clustering import contingency, matched_accuracy, purity
+from gmgan.evaluation.modes import first_reach, mean_over_time, mode_scores, nearest_modes
+from gmgan.evaluation.samples import Samples
+from gmgan.pipeline.artifacts import read_arrays, write_json
 from gmgan.stages.context import Context
 from gmgan.stages.scoring import ImageScorer, PointScorer, reference
 
@@ -94,7 +94,7 @@ def _score_images(context, cell, arrays):
 
 
 def _fid_of(features, real):
-    from gmgan.metrics.fidelity import fid
+    from gmgan.evaluation.fidelity import fid
 
     return fid(features, real, singular=True)
 

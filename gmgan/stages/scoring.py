@@ -9,15 +9,15 @@ from functools import partial
 import numpy as np
 
 from gmgan import plugins
-from gmgan.artifacts import read_arrays, read_json
 from gmgan.errors import GmganError
-from gmgan.grid import extractor_id
-from gmgan.metrics import quality
-from gmgan.metrics.frechet import frechet_distance, moments
-from gmgan.metrics.modes import HIGH_QUALITY_STDS, mode_scores, nearest_modes
-from gmgan.metrics.neighbours import density_coverage, nearest_distances, precision_recall
-from gmgan.metrics.reference import choose_reference
-from gmgan.metrics.samples import Samples
+from gmgan.evaluation import quality
+from gmgan.evaluation.frechet import frechet_distance, moments
+from gmgan.evaluation.modes import HIGH_QUALITY_STDS, mode_scores, nearest_modes
+from gmgan.evaluation.neighbours import density_coverage, nearest_distances, precision_recall
+from gmgan.evaluation.reference import choose_reference
+from gmgan.evaluation.samples import Samples
+from gmgan.pipeline.artifacts import read_arrays, read_json
+from gmgan.pipeline.grid import extractor_id
 from gmgan.seeds import derive_seed
 
 DATA_SPACE = "data-space"
@@ -129,7 +129,7 @@ class ImageScorer:
         images (array): N x H x W x C; features, logits (array): of these; real (array): M x d;
         targets (array or None): the N classes that the images are meant to have.
         """
-        from gmgan.metrics import fidelity
+        from gmgan.evaluation import fidelity
 
         evaluation = self.evaluation
         if not (np.isfinite(features).all() and np.isfinite(logits).all()):

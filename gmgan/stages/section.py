@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from gmgan.artifacts import read_arrays, read_json
-from gmgan.grid import extractor_id, has_clusters
-from gmgan.metrics.clustering import BASELINES
-from gmgan.metrics.modes import nearest_modes
+from gmgan.evaluation.clustering import BASELINES
+from gmgan.evaluation.modes import nearest_modes
+from gmgan.pipeline.artifacts import read_arrays, read_json
+from gmgan.pipeline.grid import extractor_id, has_clusters
 from gmgan.report import claims, explorer, figures, tables
 
 SCATTER_POINTS = 2000

@@ -1,10 +1,10 @@
 """Sweep sigma_scale over a trained run, without training again, and score every point."""
 
-from gmgan.artifacts import write_json
-from gmgan.grid import Run
-from gmgan.models.extractors import extract
+from gmgan.config.run import Run
+from gmgan.evaluation.extractors import extract
 from gmgan.models.model import sample
-from gmgan.progress import Progress
+from gmgan.pipeline.artifacts import write_json
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
 from gmgan.stages.features import load_extractor

@@ -11,7 +11,10 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from gmgan.artifacts import (
+from gmgan.config.run import Run
+from gmgan.errors import GmganError
+from gmgan.models.model import build_model, sample, sample_rows
+from gmgan.pipeline.artifacts import (
     atomic_path,
     read_arrays,
     sha256_file,
@@ -20,14 +23,12 @@ from gmgan.artifacts import (
     write_png,
     write_text,
 )
-from gmgan.errors import GmganError
-from gmgan.grid import Run, settings
-from gmgan.models.model import build_model, sample, sample_rows
-from gmgan.models.trainer import Trainer
+from gmgan.pipeline.grid import settings
 from gmgan.pixels import plot_points, tile
-from gmgan.progress import Progress
+from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 from gmgan.stages.context import Context
+from gmgan.training.trainer import Trainer
 
 HISTORY_POINTS = 200
 GRID_COLUMNS = 10
@@ -51,7 +52,7 @@ def run(context: Context, cell: Run, resume: Path | None = None):
     `resume` names a checkpoint to go on from instead. Raises GmganError if that checkpoint was made
     with other parameters (the message lists them) or is damaged.
     """
-    resolved = settings(context.params, cell).as_dict()
+    resolved = settings(context.params, cell).model_dump(mode="json")
     fingerprint = context.expected.train(cell)
     device = context.device()
     trainer = _build(context, cell, resolved, device)

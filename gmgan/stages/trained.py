@@ -2,9 +2,9 @@
 
 import torch
 
-from gmgan.artifacts import read_arrays
-from gmgan.grid import Run
+from gmgan.config.run import Run
 from gmgan.models.model import build_model
+from gmgan.pipeline.artifacts import read_arrays
 from gmgan.stages.context import Context
 
 

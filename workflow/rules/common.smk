@@ -6,10 +6,11 @@ from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
-from gmgan import gpu, grid
+from gmgan.runtime import gpu
+from gmgan.pipeline import grid
 from gmgan.errors import GmganError
-from gmgan.fingerprint import Fingerprints
-from gmgan.params import load
+from gmgan.pipeline.fingerprints import Fingerprints
+from gmgan.config.params import load
 
 try:
     PARAMS_FILE = config.get("params", "params.yaml")
@@ -40,7 +41,7 @@ shell.prefix(
 
 def start_worker():
     """Local jobs on the CPU start as forks of one process that has loaded the libraries."""
-    from gmgan import worker
+    from gmgan.runtime import worker
 
     if workflow.local_exec and not gpus() and sys.platform == "linux":
         worker.start(PARAMS.execution.threads)
@@ -80,7 +81,7 @@ def cell(name):
 
 GPUS_HERE = len(gpu.devices()) if PARAMS.execution.device != "cpu" else 0
 
-# On this machine a job that asks for a GPU gets a share of one (gmgan/gpu.py): so many run at a
+# On this machine a job that asks for a GPU gets a share of one (gmgan/runtime/gpu.py): so many run at a
 # time, unless --resources gpu=N says otherwise. Elsewhere the scheduler counts its GPUs.
 if GPUS_HERE and workflow.local_exec and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS_HERE * PARAMS.execution.gpu_slots)
@@ -163,5 +164,5 @@ def train_inputs(name):
 
 def train_minutes(name):
     """A generous time limit: 150 images per second, at least half an hour."""
-    kimg = grid.settings(PARAMS, cell(name)).training["kimg"]
+    kimg = grid.settings(PARAMS, cell(name)).training.kimg
     return int(max(30, kimg * 1000 / 150 / 60))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gmgan.errors import GmganError
-from gmgan.models.prior import standard_deviation
+from gmgan.models.priors import standard_deviation
 
 
 class Lattice(nn.Module):

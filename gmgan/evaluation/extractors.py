@@ -10,8 +10,8 @@ import io
 import torch
 
 from gmgan.errors import GmganError
-from gmgan.models.classifier import Classifier
-from gmgan.torch_runtime import allow_torchvision_without_ops
+from gmgan.evaluation.classifier import Classifier
+from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
 

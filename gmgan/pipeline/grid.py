@@ -1,46 +1,15 @@
-"""From a suite to its runs: which cells, under which names, in which files, at what cost."""
+"""From a suite to its runs, under which names, in which files."""
 
 import re
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from gmgan.config.run import Run, RunSettings
+from gmgan.config.schema import Dataset, Model, Params
 from gmgan.errors import GmganError
-from gmgan.schema import Dataset, Model, Params
 
 _RUN_NAME = re.compile(
     r"(?P<dataset>[a-z0-9-]+)\.(?P<model>[a-z0-9-]+)\.K(?P<K>\d+)\.s(?P<seed>\d+)"
 )
-
-
-@dataclass(frozen=True, order=True)
-class Run:
-    """One cell of the grid: a data set, a model, a number of components and a seed."""
-
-    dataset: str
-    model: str
-    K: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset}.{self.model}.K{self.K}.s{self.seed}"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything a run's training depends on besides data and code, resolved and plain."""
-
-    run: Run
-    prior: dict
-    objective: str
-    latent: dict
-    network: dict
-    training: dict
-    init_from: Run | None
-
-    def as_dict(self) -> dict:
-        """Nested plain dictionaries, fit for JSON and for hashing."""
-        return asdict(self)
 
 
 def parse_run(params: Params, name: str) -> Run:
@@ -167,22 +136,21 @@ def default_network(dataset: Dataset) -> str:
     return "mlp-small" if max(dataset.source.sample_shape[:2]) <= 16 else "dcgan"
 
 
-def settings(params: Params, run: Run) -> Settings:
+def settings(params: Params, run: Run) -> RunSettings:
     """The data set's settings, changed by the model's. Raises GmganError for a bad cell."""
     check_run(params, run)
     dataset, model = params.datasets[run.dataset], params.models[run.model]
     network = model.network or dataset.network or default_network(dataset)
     training = _changed(dataset.training, model.training)
-    continued = training.pop("kimg_continued")
-    if model.init_from and continued:
-        training["kimg"] = continued
-    return Settings(
+    if model.init_from and training.kimg_continued:
+        training = training.model_copy(update={"kimg": training.kimg_continued})
+    return RunSettings(
         run=run,
-        prior=model.prior.model_dump(),
+        prior=model.prior,
         objective=model.objective,
         latent=_changed(dataset.latent, model.latent),
-        network=params.lookup("networks", network).model_dump(),
-        training=training,
+        network=params.lookup("networks", network),
+        training=training.model_copy(update={"kimg_continued": None}),
         init_from=parent_run(params, run, model),
     )
 
@@ -204,7 +172,7 @@ def parent_run(params: Params, run: Run, model: Model) -> Run | None:
 
 
 def _changed(base, change):
-    return {**base.model_dump(), **change.model_dump(exclude_none=True)}
+    return base.model_copy(update=change.model_dump(exclude_none=True))
 
 
 class Paths:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from statistics import median
 
-from gmgan import gpu, grid
-from gmgan.artifacts import read_json
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
-from gmgan.grid import Run, settings
+from gmgan.pipeline import grid
+from gmgan.pipeline.artifacts import read_json
+from gmgan.pipeline.grid import settings
+from gmgan.runtime import gpu
 from gmgan.stages.context import Context
 
 ON_GPU = ("sample", "features", "tradeoff", "explore", "cluster")  # as the rules ask for it
@@ -75,7 +77,7 @@ def default_device(context) -> str:
 
 def kind_of_training(context: Context, one: Run) -> str:
     """What decides the speed of a run's training; K, seed and learning rate do not."""
-    resolved = settings(context.params, one).as_dict()
+    resolved = settings(context.params, one).model_dump(mode="json")
     return _kind(resolved, context.params.datasets[one.dataset].source.sample_shape)
 
 
@@ -129,10 +131,10 @@ def measure(context: Context, one: Run, seconds: float) -> float:
     import torch
 
     from gmgan.models.model import build_model
-    from gmgan.models.trainer import Trainer
+    from gmgan.training.trainer import Trainer
 
     device = context.device()
-    resolved = settings(context.params, one).as_dict()
+    resolved = settings(context.params, one).model_dump(mode="json")
     source = context.params.datasets[one.dataset].source
     shape, n_classes = source.sample_shape, source.n_classes or 1
     count = 4 * resolved["training"]["batch_size"]
@@ -160,7 +162,7 @@ def measure(context: Context, one: Run, seconds: float) -> float:
 
 def _cost(context, group, speeds, timings):
     one = group[0]
-    kimg = settings(context.params, one).training["kimg"]
+    kimg = settings(context.params, one).training.kimg
     found = speeds.get(kind_of_training(context, one))
     speed = median(found) if found else None
     stages = [stage for stage, _ in grid.evaluation_jobs(context.params, group[-1])]

@@ -11,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from gmgan import plugins
+from gmgan.config.schema import Params
 from gmgan.errors import GmganError, unknown_name
-from gmgan.schema import Params
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")

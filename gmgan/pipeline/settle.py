@@ -10,9 +10,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmgan.artifacts import read_arrays, read_json
 from gmgan.errors import GmganError
-from gmgan.grid import extractor_id, has_clusters, settings, suite_runs
+from gmgan.pipeline.artifacts import read_arrays, read_json
+from gmgan.pipeline.grid import extractor_id, has_clusters, settings, suite_runs
 from gmgan.stages.context import Context
 
 

@@ -1,4 +1,4 @@
-"""A command line handed to a warm worker (gmgan/worker.py), with as few imports as will do."""
+"""Hands a command line to the warm worker (worker.py beside it); imports as little as it can."""
 
 import json
 import os

@@ -1,11 +1,11 @@
 """Jobs as forks of one warm process, so that not every job loads torch again.
 
-`python -m gmgan.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries and this
-package once and then runs each job in a fork of itself: a job is as isolated as any process, but
-starts in milliseconds instead of seconds. If the package's code has changed since, a job reads it
-again. `gmgan` hands its command line (gmgan/client.py) to the worker that GMGAN_WORKER names;
-without a worker it runs by itself. The Snakefile starts one for local jobs on the CPU. It ends with
-the process that started it.
+`python -m gmgan.runtime.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries
+and this package once and then runs each job in a fork of itself: a job is as isolated as any
+process, but starts in milliseconds instead of seconds. If the package's code has changed since, a
+job reads it again. `gmgan` hands its command line (client.py) to the worker that GMGAN_WORKER
+names; without a worker it runs by itself. The Snakefile starts one for local jobs on the CPU. It
+ends with the process that started it.
 """
 
 import gc
@@ -24,7 +24,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 LIBRARIES = (
     "pydantic",
     "torch",
@@ -35,7 +35,8 @@ LIBRARIES = (
     "torchmetrics.functional.image",
     "matplotlib.pyplot",
 )
-KEPT = ("gmgan", "gmgan.errors", "gmgan.torch_runtime")  # the libraries were loaded with them
+# The libraries were loaded with them.
+KEPT = ("gmgan", "gmgan.errors", "gmgan.runtime", "gmgan.runtime.torch_setup")
 
 
 def start(threads):
@@ -43,7 +44,7 @@ def start(threads):
     path = os.path.join(tempfile.mkdtemp(prefix="gmgan-"), "worker")
     limits = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
     subprocess.Popen(
-        [sys.executable, "-m", "gmgan.worker", path],
+        [sys.executable, "-m", "gmgan.runtime.worker", path],
         env={**os.environ, **limits, "PYTHONPATH": str(PACKAGE.parent)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -80,7 +81,7 @@ def serve(path):
 
 def _load(library):
     if library == "torch_fidelity":
-        from gmgan.torch_runtime import allow_torchvision_without_ops
+        from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
         allow_torchvision_without_ops()
     importlib.import_module(library)
@@ -97,7 +98,7 @@ def _load_package():
     try:
         for module in modules:
             importlib.import_module(module)
-        from gmgan.fingerprint import module_closure
+        from gmgan.pipeline.fingerprints import module_closure
 
         module_closure(modules)  # remembers what the fingerprints need of every module
     except Exception:  # half a package, such as while somebody edits it: left to the jobs

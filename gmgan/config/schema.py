@@ -1,6 +1,6 @@
 """The typed, immutable objects that params.yaml becomes.
 
-Every field is described where it is declared; gmgan/params.py reads the file.
+Every field is described where it is declared; gmgan/config/params.py reads the file.
 """
 
 import re

@@ -18,28 +18,33 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 from gmgan import data, models, plugins
+from gmgan.config.run import Run
+from gmgan.config.schema import Params
 from gmgan.errors import GmganError
-from gmgan.grid import Run, extractor_id, has_clusters, settings, suite_runs
-from gmgan.schema import Params
+from gmgan.pipeline.grid import extractor_id, has_clusters, settings, suite_runs
 
 PLUMBING = frozenset(
     {
         "gmgan",
         "gmgan.errors",
         "gmgan.plugins",
-        "gmgan.params",
-        "gmgan.schema",
-        "gmgan.artifacts",
-        "gmgan.grid",
-        "gmgan.progress",
-        "gmgan.fingerprint",
+        "gmgan.config.params",
+        "gmgan.config.schema",
+        "gmgan.pipeline.artifacts",
+        "gmgan.pipeline.grid",
+        "gmgan.runtime.progress",
+        "gmgan.pipeline.fingerprints",
         "gmgan.stages",
         "gmgan.stages.context",
         "gmgan.data",
+        "gmgan.config",
+        "gmgan.pipeline",
+        "gmgan.training",
+        "gmgan.runtime",
         "gmgan.models",
         "gmgan.models.networks",
         "gmgan.models.objectives",
-        "gmgan.metrics",
+        "gmgan.evaluation",
         "gmgan.report",
     }
 )
@@ -55,7 +60,7 @@ def _file(module):
     """The file of a module's code, or None."""
     if module.partition(".")[0] != "gmgan":
         return plugins.find(module)
-    base = Path(__file__).parent.parent.joinpath(*module.split("."))
+    base = Path(__file__).parents[2].joinpath(*module.split("."))
     path = base.with_suffix(".py") if base.with_suffix(".py").exists() else base / "__init__.py"
     return path if path.exists() else None
 
@@ -175,13 +180,13 @@ class Fingerprints:
             resolved = settings(self.params, run)
             code = code_hash(
                 "gmgan.stages.train",
-                plugins.module_of(resolved.network["kind"], models.NETWORKS),
-                plugins.module_of(resolved.prior["kind"], models.PRIORS),
+                plugins.module_of(resolved.network.kind, models.NETWORKS),
+                plugins.module_of(resolved.prior.kind, models.PRIORS),
                 plugins.module_of(resolved.objective, models.OBJECTIVES),
             )
             self._known[run] = digest(
                 "train",
-                resolved.as_dict(),
+                resolved.model_dump(mode="json"),
                 self.data(self.params.source_names[run.dataset]),
                 self.train(resolved.init_from) if resolved.init_from else None,
                 code,
@@ -250,7 +255,7 @@ class Fingerprints:
 
     def report(self, suite: str) -> str:
         """Of the report of a suite."""
-        folder = Path(__file__).parent / "report"
+        folder = Path(__file__).parents[1] / "report"
         texts = sorted([*folder.glob("templates/*"), *folder.glob("*.yaml")])
         titles = [
             (name, entry.title)

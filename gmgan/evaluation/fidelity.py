@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from gmgan.errors import GmganError
-from gmgan.metrics.frechet import frechet_distance, moments
-from gmgan.torch_runtime import allow_torchvision_without_ops
+from gmgan.evaluation.frechet import frechet_distance, moments
+from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
 

@@ -82,7 +82,7 @@ def pairwise_diversity(images, pairs, scales, seed):
     """
     import torch
 
-    from gmgan.torch_runtime import allow_torchvision_without_ops
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
     allow_torchvision_without_ops()
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure

@@ -1,0 +1,37 @@
+"""One run, and everything that its training depends on besides data and code."""
+
+from dataclasses import dataclass
+
+from gmgan.config.schema import Latent, Network, Prior, Strict, Training
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One trained model: a data set, a model, a number of components and a seed."""
+
+    dataset: str
+    model: str
+    K: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}.{self.model}.K{self.K}.s{self.seed}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RunSettings(Strict):
+    """The resolved settings of a run: the data set's, changed by the model's.
+
+    `init_from` is the run whose networks it continues from.
+    """
+
+    run: Run
+    prior: Prior
+    objective: str
+    latent: Latent
+    network: Network
+    training: Training
+    init_from: Run | None

@@ -1,1 +1,0 @@
-"""Scores: arrays in, numbers out. No files, no networks."""

@@ -1,0 +1,254 @@
+"""The content of every stored file, as typed records: what the stages hand to each other.
+
+Arrays are stored as safetensors, everything else as JSON. Which file holds which record stands in
+gmgan/pipeline/stages.py. This module declares fields and computes nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """What the runner stores with a record: `provenance` says which code and machine made it."""
+
+    fingerprint: str
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitStatistics:
+    """Counts (overall and per class) and moments per channel of one split."""
+
+    count: int
+    per_class: list[int]
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataDescription:
+    """A prepared data set without its arrays.
+
+    classes: names in the order of the labels, empty if unlabelled; sample_shape: [H, W, C] or [2];
+    sha256: hash of the file of arrays.
+    """
+
+    source: dict[str, Any]
+    sha256: str
+    classes: list[str]
+    sample_shape: list[int]
+    train: SplitStatistics
+    test: SplitStatistics
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractorDescription:
+    """A feature extractor without its weights; `hash` identifies them.
+
+    The fields after `hash` are None for other kinds than `classifier`.
+    """
+
+    kind: str
+    hash: str
+    trained_on: str | None = None
+    sample_shape: list[int] | None = None
+    n_classes: int | None = None
+    channels: list[int] | None = None
+    feature_dim: int | None = None
+    train_accuracy: float | None = None
+    test_accuracy: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealFeatures:
+    """Features of real images as one extractor sees them, float32.
+
+    features (N x d), logits (N x classes): of the reference split, in the order of
+    gmgan.evaluation.reference. other_features (M x d): of the other split. noise_features: of
+    images of uniform noise.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray
+    other_features: np.ndarray
+    noise_features: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """What was trained, how long and on what. `status`: `ok` or `diverged`."""
+
+    run: str
+    status: str
+    settings: dict[str, Any]
+    kimg: float
+    iterations: int
+    seconds: float
+    images_per_second: float
+    device: str
+    threads: int
+    parameters: dict[str, int]
+    data_sha256: str
+    weights_sha256: str
+    stamp: Stamp | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshots:
+    """Samples on the way through training.
+
+    samples: T x N x H x W x C (uint8) or T x N x 2 (float32); kimg: T.
+    """
+
+    samples: np.ndarray
+    kimg: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """The samples that a run is scored on; empty arrays if `status` is a failed training's.
+
+    samples: uint8 N x H x W x C or float32 N x 2; components, classes: int64 N, the class is -1
+    where the model gives none. status: `ok`, `collapsed`, or the training's.
+    """
+
+    samples: np.ndarray
+    components: np.ndarray
+    classes: np.ndarray
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """Features (N x d) and logits (N x classes) of a run's samples, float32; empty if none."""
+
+    features: np.ndarray
+    logits: np.ndarray
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One number and everything that makes it comparable: a row of the score table.
+
+    spread: standard deviation over parts or subsets, where the metric has one; seconds: time that
+    its computation took.
+    """
+
+    metric: str
+    value: float | None
+    spread: float | None = None
+    n_real: int | None = None
+    n_fake: int | None = None
+    extractor: str
+    extractor_hash: str
+    split: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvergencePoint:
+    """Mode scores of one snapshot of a training on points."""
+
+    kimg: float
+    modes_captured: float
+    high_quality_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The scores of a run; none if its training failed.
+
+    groups: per extractor the counts of predicted classes, a row per component, or per requested
+    class for a conditional generator. convergence, reached_95_modes: for points only.
+    """
+
+    run: str
+    status: str
+    scores: list[Score]
+    groups: dict[str, list[list[int]]] = field(default_factory=dict)
+    convergence: list[ConvergencePoint] = field(default_factory=list)
+    reached_95_modes: bool | None = None
+    stamp: Stamp | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """Scores of real samples against other real samples of the same split."""
+
+    dataset: str
+    status: str
+    scores: list[Score]
+    stamp: Stamp | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepPoint(Score):
+    """A score of samples drawn at one sigma_scale."""
+
+    sigma_scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tradeoff:
+    """The sweep of sigma_scale over a run; no points if its training failed."""
+
+    run: str
+    status: str
+    points: list[SweepPoint]
+    stamp: Stamp | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """How components cluster held-out samples, and how the k-means baselines do.
+
+    table: counts, a row per component and a column per class; None if training failed.
+    majority_class, matched_class: the class of each component, -1 for none.
+    """
+
+    run: str
+    status: str
+    n_generated: int
+    scores: list[Score]
+    table: list[list[int]] | None
+    majority_class: list[int] | None = None
+    matched_class: list[int] | None = None
+    baselines: dict[str, list[Score]] = field(default_factory=dict)
+    stamp: Stamp | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memorisation:
+    """Median distance to the nearest training image, of generated and of held-out images.
+
+    In grey levels: the root of the mean square over pixels.
+    """
+
+    generated: float
+    held_out: float
+    n_generated: int
+    n_held_out: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explored:
+    """What the report's explorer shows of a run; no arrays if its training failed.
+
+    sweep: scales x groups x samples x *shape. pairs (P x 2), walks (P x rows x steps x *shape): on
+    the way from one component (or class) to another. Of images: generated (N x H x W x C), their
+    nearest training images, these images' indices and distances in grey levels.
+    """
+
+    status: str
+    sweep: np.ndarray | None = None
+    pairs: np.ndarray | None = None
+    walks: np.ndarray | None = None
+    generated: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
+    neighbour_index: np.ndarray | None = None
+    neighbour_distance: np.ndarray | None = None
+    memorisation: Memorisation | None = None

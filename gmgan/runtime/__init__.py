@@ -1,0 +1,1 @@
+"""How jobs run on this machine: warm worker, shares of a GPU, torch, progress."""

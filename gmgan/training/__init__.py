@@ -1,0 +1,1 @@
+"""The training step, checkpoints, and the loop around them."""
