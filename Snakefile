@@ -3,13 +3,13 @@
 #   prepare -> (extractor -> real_features -> floor)
 #   prepare -> train -> sample -> features -> score -> collect -> report
 #
-# One wildcard, `run`, names a trained model (data set, model, K, seed); gmgan/pipeline/grid.py makes
-# the table of runs of the chosen suite. A rule only names files, resources and one command; whatever a
-# result depends on besides its inputs is in the rule's parameter `fingerprint`.
+# One wildcard, `run`, names a trained model (data set, model, K, seed). A rule holds its resources and
+# its one command; its files, and the fingerprint of all that its result depends on, come by the
+# stage's name from gmgan/pipeline/stages.py.
 #
 #   snakemake --cores 8 all                          the suite that params.yaml names
 #   snakemake --cores 8 all --config suite=mnist     another one
-#   snakemake --cores 1 results/runs/mnist.gan.K1.s7/scores.json    any one cell
+#   snakemake --cores 1 results/runs/mnist.gan.K1.s7/scores.json    any one run
 
 from snakemake.utils import min_version
 
@@ -24,12 +24,11 @@ include: "workflow/rules/report.smk"
 
 onstart:
     start_worker()
-    schedule_on_events()
 
 
 rule all:
     default_target: True
     input:
-        scores=[PATHS.scores(run) for run in RUNS],
-        table=PATHS.score_table(),
-        report=PATHS.report(),
+        scores=[files("score", "scores", run=run) for run in RUNS],
+        table=files("collect", "scores", suite=SUITE),
+        report=files("report", "page", suite=SUITE),

@@ -1,371 +1,347 @@
-"""The command line: one sub-command per stage, and a few to look at the grid."""
+"""The command line: one command per stage, and tasks by hand."""
 
-import argparse
 import json
 import os
 import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import shtab
+import click
+from click.shell_completion import CompletionItem
 
 from gmgan import __version__
 from gmgan.config.params import load
-from gmgan.errors import GmganError
+from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
-from gmgan.pipeline.artifacts import read_json
+
+if TYPE_CHECKING:
+    from gmgan.config.schema import Params
+    from gmgan.pipeline.runner import Runner
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 RUN = "digits.gmgan-static.K10.s0"
-RUN_HELP = f"a run, such as {RUN}"
+QUIET = ("list", "cost")  # their output is for programs: no line on time and memory
+RENAMED = {"grid": "cost"}
+# Options of earlier versions that are commands of their own now: {command: {options}, new command}.
+MOVED = {
+    "sample": (("--component", "--sigma-scale", "--n", "--seed", "--format", "--out"), "draw"),
+    "score": (("--samples", "--dataset", "--extractor", "--json"), "score-images"),
+    "cluster": (("--images",), "cluster-images"),
+}
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status (0, 2 for a mistake of the user)."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    started = time.monotonic()
     try:
-        options = _parser().parse_args(arguments)
-        options.function(options)
-        if options.command not in ("list", "grid"):
-            _print_usage(options.command, time.monotonic() - started)
+        status = commands.main(arguments, prog_name="gmgan", standalone_mode=False)
+        return status if isinstance(status, int) else 0
     except GmganError as error:
         print(f"gmgan: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
         print("gmgan: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
 
 
-def _print_usage(command, seconds):
-    """Time and memory of the process, in the log of every job."""
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-    print(f"gmgan {command}: {seconds:.1f} s, peak memory {peak:.0f} MiB", file=sys.stderr)
+class State:
+    """The options before the command, and what they lead to."""
+
+    def __init__(self, params_file: str, results: str):
+        self.params_file, self.results = params_file, results
+
+    @cached_property
+    def params(self) -> "Params":
+        """The validated params file."""
+        return load(self.params_file)
+
+    @cached_property
+    def runner(self) -> "Runner":
+        """The jobs of the project; libraries get the threads that params.yaml allows."""
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[name] = str(self.params.execution.threads)
+        from gmgan.pipeline.runner import Runner
+
+        return Runner(self.params, self.results)
+
+    def suite(self, name: str | None) -> str:
+        """The suite that was asked for, or the one that params.yaml names."""
+        suite = name or self.params.suite
+        self.params.lookup("suites", suite)
+        return suite
+
+    def run_stage(self, stage: str, resume: Path | None = None, **names: Any) -> None:
+        """Run one job of a stage."""
+        self.runner.run(self.runner.job(stage, **names), resume)
 
 
-def _context(options):
-    """Params and places; libraries get the threads that params.yaml allows."""
-    params = load(options.params)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(params.execution.threads)
-    from gmgan.stages.context import Context
+class Commands(click.Group):
+    """Names the new spelling of what has moved, and prints the cost of every command."""
 
-    return Context(params, grid.Paths(options.results))
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name in RENAMED:
+            raise GmganError(f"'gmgan {name}' is called 'gmgan {RENAMED[name]}' now")
+        if self.get_command(ctx, name) is None:
+            raise GmganError(unknown_name("command", name, self.list_commands(ctx)))
+        options, command = MOVED.get(name, ((), ""))
+        for option in args[1:]:
+            if option.partition("=")[0] in options:
+                raise GmganError(
+                    f"{option.partition('=')[0]} is an option of 'gmgan {command}' now; see "
+                    f"gmgan {command} --help"
+                )
+        return super().resolve_command(ctx, args)
 
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="gmgan",
-        description="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline is a "
-        "sub-command; `snakemake --cores 2 all` runs them all in order.",
-        epilog='Complete commands with TAB: eval "$(gmgan --print-completion bash)" (or zsh).',
-    )
-    parser.add_argument("--version", action="version", version=f"gmgan {__version__}")
-    shtab.add_argument_to(parser, "--print-completion")
-    parser.add_argument(
-        "--params", default="params.yaml", metavar="FILE", help="parameters (default: params.yaml)"
-    )
-    parser.add_argument(
-        "--results", default="results", metavar="FOLDER", help="where results go (default: results)"
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_dataset_stages(commands)
-    _add_run_stages(commands)
-    _add_suite_stages(commands)
-    return parser
-
-
-def _add(commands, name, function, text, *examples):
-    """A sub-command with its examples under its help."""
-    command = commands.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog="examples:\n" + "\n".join(f"  gmgan {name} {line}" for line in examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(function=function)
-    return command
+    def invoke(self, ctx: click.Context) -> Any:
+        started = time.monotonic()
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand not in QUIET:
+            unit = 1024**2 if sys.platform == "darwin" else 1024
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+            seconds = time.monotonic() - started
+            text = f"gmgan {ctx.invoked_subcommand}: {seconds:.1f} s, peak memory {peak:.0f} MiB"
+            print(text, file=sys.stderr)
+        return result
 
 
-def _add_dataset_stages(commands):
-    prepare = _add(commands, "prepare", _prepare, "prepare a data set", "digits")
-    prepare.add_argument("dataset")
-    for name, function, text in (
-        ("extractor", _extractor, "make the feature extractor of a data set"),
-        ("real-features", _real_features, "extract features of real images"),
-    ):
-        command = _add(commands, name, function, text, "digits classifier-digits")
-        command.add_argument("dataset")
-        command.add_argument("extractor")
-    floor = _add(commands, "floor", _floor, "score real samples against real samples", "digits")
-    floor.add_argument("dataset")
+def _complete(names: Callable[["Params"], list[str]]) -> Callable[..., list[CompletionItem]]:
+    """Completion of an argument by names in params.yaml."""
+
+    def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list:
+        root = ctx.find_root().params
+        try:
+            known = names(load(root.get("params_file") or "params.yaml"))
+        except GmganError:
+            return []
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
+
+    return complete
 
 
-def _add_run_stages(commands):
-    train = _add(
-        commands,
-        "train",
-        _train,
-        "train a run, going on from its checkpoint",
-        RUN,
-        f"{RUN} --dry-run",
-        f"{RUN} --resume other.safetensors",
-    )
-    train.add_argument("run", help=RUN_HELP)
-    train.add_argument(
-        "--resume",
-        type=Path,
-        metavar="CHECKPOINT",
-        help="go on from this checkpoint; refused if its parameters differ",
-    )
-    train.add_argument(
-        "--dry-run", action="store_true", help="print the resolved configuration and stop"
-    )
-    _add_sample(commands)
-    features = _add(
-        commands,
-        "features",
-        _features,
-        "extract features of a run's samples",
-        f"{RUN} classifier-digits",
-    )
-    features.add_argument("run", help=RUN_HELP)
-    features.add_argument("extractor")
-    _add_score(commands)
-    tradeoff = _add(commands, "tradeoff", _tradeoff, "score a run over a sweep of sigma_scale", RUN)
-    tradeoff.add_argument("run", help=RUN_HELP)
-    explore = _add(
-        commands, "explore", _explore, "draw what the report's explorer shows of a run", RUN
-    )
-    explore.add_argument("run", help=RUN_HELP)
-    cluster = _add(
-        commands,
-        "cluster",
-        _cluster,
-        "cluster real images by a run's components",
-        RUN,
-        f"{RUN} --images photos/",
-    )
-    cluster.add_argument("run", help=RUN_HELP)
-    cluster.add_argument(
-        "--images",
-        type=Path,
-        metavar="PATH",
-        help="instead print the component of every image in this folder, zip, .npz or .safetensors",
-    )
-    export = _add(
-        commands,
-        "export",
-        _export,
-        "export a trained run as a folder with weights, configuration and model card",
-        f"{RUN} --out my-model",
-    )
-    export.add_argument("run", help=RUN_HELP)
-    export.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+def _runs_of_all_suites(params: "Params") -> list[str]:
+    runs = (run for suite in params.suites for run in grid.suite_runs(params, suite))
+    return sorted({run.name for run in runs})
 
 
-def _add_sample(commands):
-    sample = _add(
-        commands,
-        "sample",
-        _sample,
-        "draw the samples that a run is scored on, or others of your choice",
-        RUN,
-        f"{RUN} --component 3 --sigma-scale 0.5 --n 100",
-        f"{RUN} --n 10000 --format npz --out samples.npz",
-    )
-    sample.add_argument("run", help=RUN_HELP)
-    own = sample.add_argument_group(
-        "your choice", "any of these leaves the pipeline's own samples alone"
-    )
-    own.add_argument("--component", type=int, metavar="K", help="only this one (default: all)")
-    own.add_argument("--sigma-scale", type=float, metavar="S", help="factor on Sigma_k (default 1)")
-    own.add_argument("--n", type=int, metavar="N", help="how many (default 100)")
-    own.add_argument("--seed", type=int, metavar="SEED", help="(default 0)")
-    own.add_argument(
-        "--format", choices=("png", "npz", "safetensors"), help="default: png, a folder of images"
-    )
-    own.add_argument(
-        "--out", type=Path, metavar="PATH", help="default: a name under results/drawn, printed"
-    )
+def _command(name: str, help: str, *examples: str) -> Callable[[Function], click.Command]:
+    """A command with its examples under its help."""
+    lines = "\n".join(f"  gmgan {name} {line}".rstrip() for line in examples)
+    return commands.command(name, help=help, epilog=f"\b\nexamples:\n{lines}")
 
 
-def _add_score(commands):
-    score = _add(
-        commands,
-        "score",
-        _score,
-        "score a run's samples, or images that any other model made",
-        RUN,
-        "--samples images/ --dataset mnist",
-        "--samples images.npz --dataset mnist --json",
-    )
-    score.add_argument("run", nargs="?", help=RUN_HELP)
-    own = score.add_argument_group("images of your own")
-    own.add_argument(
-        "--samples", type=Path, metavar="PATH", help="a folder, zip, .npz or .safetensors"
-    )
-    own.add_argument("--dataset", metavar="NAME", help="whose real images they are compared with")
-    own.add_argument("--extractor", metavar="NAME", help="default: the data set's first")
-    own.add_argument("--json", action="store_true", help="print JSON instead of a table")
+_run = click.argument("run", shell_complete=_complete(_runs_of_all_suites))
+_dataset = click.argument("dataset", shell_complete=_complete(lambda params: [*params.datasets]))
+_extractor = click.argument(
+    "extractor", shell_complete=_complete(lambda params: [*params.extractors])
+)
+_suite = click.option(
+    "--suite",
+    metavar="NAME",
+    help="default: the suite in params.yaml",
+    shell_complete=_complete(lambda params: [*params.suites]),
+)
 
 
-def _add_suite_stages(commands):
-    for name, text, function in (
-        ("collect", "gather a suite's scores into results/scores.csv", _collect),
-        ("report", "write results/report.html", _report),
-        ("list", "list the runs of a suite, their budgets and how far they are", _list),
-        ("settle", "let Snakemake trust results from elsewhere that fit params and code", _settle),
-    ):
-        command = _add(commands, name, function, text, "", "--suite mnist")
-        command.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
-        if name == "report":
-            command.add_argument(
-                "--processes",
-                type=int,
-                default=os.cpu_count(),
-                metavar="N",
-                help="figures drawn at a time (default: one per core)",
-            )
-    cost = _add(
-        commands,
-        "grid",
-        _grid,
-        "print what a suite costs before it runs: jobs, files, core-hours, GPU-hours",
-        "--suite paper",
-        "--suite paper --measure 10",
-        "--suite paper --device cuda",
-    )
-    cost.add_argument("--suite", metavar="NAME", help="default: the suite in params.yaml")
-    cost.add_argument(
-        "--measure",
-        type=_seconds,
-        metavar="SECONDS",
-        help="where no run was timed yet, train so long on random data and time that",
-    )
-    cost.add_argument(
-        "--device",
-        choices=("cpu", "cuda"),
-        help="take speeds measured on this (default: what execution.device means here)",
-    )
+@click.group(
+    cls=Commands,
+    help="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline is a command; "
+    "`snakemake --cores 2 all` runs them all in order.",
+    epilog='Complete commands with TAB: eval "$(_GMGAN_COMPLETE=bash_source gmgan)" (or zsh, fish).',
+)
+@click.version_option(__version__, prog_name="gmgan", message="%(prog)s %(version)s")
+@click.option("--params", "params_file", default="params.yaml", metavar="FILE", show_default=True)
+@click.option("--results", default="results", metavar="FOLDER", show_default=True)
+@click.pass_context
+def commands(ctx: click.Context, params_file: str, results: str) -> None:
+    ctx.obj = State(params_file, results)
 
 
-def _seconds(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number of seconds, got '{text}'")
-    return value
+# --- stages ---------------------------------------------------------------------------------------
 
 
-def _prepare(options):
-    from gmgan.stages import prepare
-
-    prepare.run(_context(options), options.dataset)
-
-
-def _extractor(options):
-    context = _context(options)
-    from gmgan.stages import extractor
-
-    extractor.run(context, options.dataset, options.extractor)
+@_command("prepare", "Prepare a data set.", "digits")
+@_dataset
+@click.pass_obj
+def _prepare(state: State, dataset: str) -> None:
+    state.params.lookup("datasets", dataset)
+    state.run_stage("prepare", source=state.params.source_names[dataset])
 
 
-def _real_features(options):
-    context = _context(options)
-    from gmgan.stages import features
-
-    features.run_real(context, options.dataset, options.extractor)
-
-
-def _floor(options):
-    context = _context(options)
-    from gmgan.stages import score
-
-    score.run_floor(context, options.dataset)
+@_command("extractor", "Make the feature extractor of a data set.", "digits classifier-digits")
+@_dataset
+@_extractor
+@click.pass_obj
+def _make_extractor(state: State, dataset: str, extractor: str) -> None:
+    state.params.lookup("datasets", dataset)
+    state.run_stage("extractor", extractor_id=grid.extractor_id(state.params, dataset, extractor))
 
 
-def _train(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    if options.dry_run:
-        _print_configuration(context, cell)
+@_command("real-features", "Extract features of real images.", "digits classifier-digits")
+@_dataset
+@_extractor
+@click.pass_obj
+def _real_features(state: State, dataset: str, extractor: str) -> None:
+    state.run_stage("real_features", dataset=dataset, extractor=extractor)
+
+
+@_command("floor", "Score real samples against real samples.", "digits")
+@_dataset
+@click.pass_obj
+def _floor(state: State, dataset: str) -> None:
+    state.run_stage("floor", dataset=dataset)
+
+
+@_command(
+    "train",
+    "Train a run, going on from its checkpoint.",
+    RUN,
+    f"{RUN} --dry-run",
+    f"{RUN} --resume other.safetensors",
+)
+@_run
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="CHECKPOINT",
+    help="go on from this checkpoint; refused if its parameters differ",
+)
+@click.option("--dry-run", is_flag=True, help="print the resolved configuration and stop")
+@click.pass_obj
+def _train(state: State, run: str, resume: Path | None, dry_run: bool) -> None:
+    if not dry_run:
+        state.run_stage("train", resume, run=run)
         return
-    from gmgan.stages import train
-
-    train.run(context, cell, options.resume)
-
-
-def _print_configuration(context, cell):
-    """What training the run would take and make, as JSON on standard output."""
-    fingerprint = context.expected.train(cell)
-    found = {
-        "settings": grid.settings(context.params, cell).model_dump(mode="json"),
-        "fingerprint": fingerprint,
-        "device": context.params.execution.device,
-        "checkpoint": str(context.paths.checkpoint(cell, fingerprint)),
-        "weights": str(context.paths.weights(cell)),
+    runner = state.runner
+    job = runner.job("train", run=run)
+    configuration = {
+        "settings": runner.settings(job).model_dump(mode="json"),
+        "fingerprint": runner.fingerprint(job),
+        "device": state.params.execution.device,
+        "checkpoint": str(runner.checkpoint(job).path),
+        "weights": str(runner.outputs(job)["weights"]),
     }
-    print(json.dumps(found, indent=1))
+    print(json.dumps(configuration, indent=1))
 
 
-def _sample(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    chosen = (options.component, options.sigma_scale, options.n, options.seed)
-    if {*chosen, options.format, options.out} == {None}:
-        from gmgan.stages import sample
-
-        sample.run(context, cell)
-        return
-    from gmgan.commands import draw
-
-    defaults = (None, 1.0, 100, 0)
-    component, sigma_scale, count, seed = (
-        default if value is None else value for value, default in zip(chosen, defaults, strict=True)
-    )
-    kind = options.format
-    if kind is None:
-        suffix = options.out.suffix.removeprefix(".") if options.out else ""
-        kind = suffix if suffix in draw.FORMATS[1:] else "png"
-    print(draw.run(context, cell, count, component, sigma_scale, seed, kind, options.out))
+@_command("features", "Extract features of a run's samples.", f"{RUN} classifier-digits")
+@_run
+@_extractor
+@click.pass_obj
+def _features(state: State, run: str, extractor: str) -> None:
+    state.run_stage("features", run=run, extractor=extractor)
 
 
-def _features(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    context.params.lookup("extractors", options.extractor)
-    from gmgan.stages import features
+def _add_run_stage(name: str, help: str) -> None:
+    @_command(name, help, RUN)
+    @_run
+    @click.pass_obj
+    def run_stage(state: State, run: str) -> None:
+        state.run_stage(name, run=run)
 
-    features.run(context, cell, options.extractor)
+
+_add_run_stage("sample", "Draw the samples that a run is scored on (others: gmgan draw).")
+_add_run_stage("score", "Score a run's samples (any other images: gmgan score-images).")
+_add_run_stage("tradeoff", "Score a run over a sweep of sigma_scale.")
+_add_run_stage("explore", "Draw what the report's explorer shows of a run.")
+_add_run_stage("cluster", "Cluster held-out samples by a run's components.")
 
 
-def _score(options):
-    context = _context(options)
-    own = (options.samples, options.dataset, options.extractor)
-    if options.run is not None and {*own} == {None} and not options.json:
-        cell = grid.parse_run(context.params, options.run)
-        from gmgan.stages import score
+@_command("collect", "Gather a suite's scores into results/scores.csv.", "", "--suite mnist")
+@_suite
+@click.pass_obj
+def _collect(state: State, suite: str | None) -> None:
+    state.run_stage("collect", suite=state.suite(suite))
 
-        score.run(context, cell)
-        return
-    if options.run is not None or options.samples is None or options.dataset is None:
-        raise GmganError("score: name a run, or both --samples PATH and --dataset NAME")
-    from gmgan.commands import score_images
 
-    rows, left_out = score_images.run(context, options.dataset, options.samples, options.extractor)
+@_command("report", "Write results/report.html.", "", "--suite mnist")
+@_suite
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=os.cpu_count(),
+    metavar="N",
+    help="figures drawn at a time (default: one per core)",
+)
+@click.pass_obj
+def _report(state: State, suite: str | None, processes: int) -> None:
+    state.runner.processes = processes
+    state.run_stage("report", suite=state.suite(suite))
+
+
+# --- by hand --------------------------------------------------------------------------------------
+
+
+@_command(
+    "draw",
+    "Draw samples of your choice from a trained run.",
+    f"{RUN} --component 3 --sigma-scale 0.5",
+    f"{RUN} --n 10000 --out samples.npz",
+)
+@_run
+@click.option("--component", type=int, metavar="K", help="only this one (default: all)")
+@click.option("--sigma-scale", type=float, default=1.0, metavar="S", help="factor on Sigma_k")
+@click.option("--n", "count", type=int, default=100, show_default=True, metavar="N")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="SEED")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["png", "npz", "safetensors"]),
+    help="default: as --out ends, else png, a folder of images",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="default: a name under results/drawn, printed",
+)
+@click.pass_obj
+def _draw(state: State, run: str, out: Path | None, **choice: Any) -> None:
+    from gmgan.commands.draw import Choice, draw
+
+    print(draw(state.runner, run, Choice(**choice), out))
+
+
+@_command(
+    "score-images",
+    "Score images that any other model made, as the runs of a data set are scored.",
+    "images/ --dataset mnist",
+    "images.npz --dataset mnist --json",
+)
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option(
+    "--dataset",
+    required=True,
+    metavar="NAME",
+    help="whose real images they are compared with",
+    shell_complete=_complete(lambda params: [*params.datasets]),
+)
+@click.option("--extractor", metavar="NAME", help="default: the data set's first")
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
+@click.pass_obj
+def _score_images(
+    state: State, images: Path, dataset: str, extractor: str | None, as_json: bool
+) -> None:
+    from gmgan.commands.score_images import score_images
+
+    rows, left_out = score_images(state.runner, dataset, images, extractor)
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
-    if options.json:
+    if as_json:
         print(json.dumps(rows, indent=1))
         return
     print("metric\tvalue\tn_fake\tn_real\tsplit\textractor")
@@ -374,102 +350,92 @@ def _score(options):
         print(f"{row['metric']}\t{row['value']:.6g}\t{protocol}")
 
 
-def _tradeoff(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    from gmgan.stages import tradeoff
+@_command(
+    "cluster-images", "Print the component of every image in a folder or file.", f"{RUN} photos/"
+)
+@_run
+@click.argument("images", type=click.Path(path_type=Path))
+@click.pass_obj
+def _cluster_images(state: State, run: str, images: Path) -> None:
+    from gmgan.commands.cluster_images import cluster_images
 
-    tradeoff.run(context, cell)
-
-
-def _explore(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    from gmgan.stages import explore
-
-    explore.run(context, cell)
+    for name, component in cluster_images(state.runner, run, images):
+        print(f"{name}\t{component}")
 
 
-def _cluster(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    if not grid.has_clusters(context.params, cell):
-        raise GmganError(
-            f"{cell.name} has no components to cluster by; choose an unsupervised GM-GAN with "
-            "K above 1 on a data set with labels"
-        )
-    if options.images is not None:
-        from gmgan.commands import cluster_images
+@_command(
+    "export",
+    "Export a trained run as a folder with weights, configuration and model card.",
+    f"{RUN} --out my-model",
+)
+@_run
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER")
+@click.pass_obj
+def _export(state: State, run: str, out: Path) -> None:
+    from gmgan.commands.export import export
 
-        for name, component in cluster_images.run(context, cell, options.images):
-            print(f"{name}\t{component}")
-        return
-    from gmgan.stages import cluster
-
-    cluster.run(context, cell)
+    export(state.runner, run, out)
+    print(out)
 
 
-def _export(options):
-    context = _context(options)
-    cell = grid.parse_run(context.params, options.run)
-    from gmgan.commands import export
-
-    export.run(context, cell, options.out)
-    print(options.out)
-
-
-def _suite(options, context):
-    suite = options.suite or context.params.suite
-    context.params.lookup("suites", suite)
-    return suite
+@_command(
+    "list", "List the runs of a suite, their budgets and how far they are.", "", "--suite mnist"
+)
+@_suite
+@click.pass_obj
+def _list(state: State, suite: str | None) -> None:
+    runner = state.runner
+    for run in grid.suite_runs(state.params, state.suite(suite)):
+        kimg = grid.settings(state.params, run).training.kimg
+        print(f"{run}\t{kimg:g} kimg\t{runner.state_of(run)}")
 
 
-def _collect(options):
-    context = _context(options)
-    from gmgan.stages import collect
+@_command(
+    "settle",
+    "Let Snakemake trust results from elsewhere that fit params and code.",
+    "",
+    "--suite mnist",
+)
+@_suite
+@click.pass_obj
+def _settle(state: State, suite: str | None) -> None:
+    from gmgan.pipeline.settle import settle
 
-    collect.run(context, _suite(options, context))
-
-
-def _report(options):
-    context = _context(options)
-    from gmgan.stages import report
-
-    report.run(context, _suite(options, context), options.processes)
-
-
-def _settle(options):
-    context = _context(options)
-    from gmgan.pipeline import settle
-
-    fitting, removed = settle.run(context, _suite(options, context), options.params)
+    fitting, removed = settle(state.runner, state.suite(suite), state.params_file)
     more = f"; {removed} of other params or code removed" if removed else ""
     print(f"{fitting} results fit params and code{more}")
 
 
-def _list(options):
-    params = load(options.params)
-    suite = options.suite or params.suite
-    paths = grid.Paths(options.results)
-    for run in grid.suite_runs(params, suite):
-        kimg = grid.settings(params, run).training.kimg
-        print(f"{run.name}\t{kimg:g} kimg\t{_state(paths, run)}")
+def _positive_seconds(ctx: click.Context, option: click.Parameter, value: float | None) -> Any:
+    if value is not None and not 0 < value < float("inf"):
+        raise GmganError(f"--measure: expected a positive number of seconds, got {value:g}")
+    return value
 
 
-def _grid(options):
-    context = _context(options)
-    suite = _suite(options, context)
-    from gmgan.pipeline import costs as cost
+@_command(
+    "cost",
+    "Print what a suite costs before it runs: jobs, files, core-hours, GPU-hours.",
+    "--suite paper",
+    "--suite paper --measure 10",
+    "--suite paper --device cuda",
+)
+@_suite
+@click.option(
+    "--measure",
+    type=float,
+    metavar="SECONDS",
+    callback=_positive_seconds,
+    help="where no run was timed yet, train so long on random data and time that",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="take speeds measured on this (default: what execution.device means here)",
+)
+@click.pass_obj
+def _cost(state: State, suite: str | None, measure: float | None, device: str | None) -> None:
+    from gmgan.pipeline.costs import costs_of, describe
 
-    costs, device = cost.run(context, suite, options.device, options.measure)
-    print("\n".join(cost.lines(context, suite, costs, device)))
-
-
-def _state(paths, run):
-    """How far a run is: `-`, `trained`, `scored`, or why it failed."""
-    if not paths.train_about(run).exists():
-        return "-"
-    status = read_json(paths.train_about(run))["status"]
-    if status != "ok":
-        return status
-    return "scored" if paths.scores(run).exists() else "trained"
+    name = state.suite(suite)
+    costs, device = costs_of(state.runner, name, device, measure)
+    print("\n".join(describe(state.runner, name, costs, device)))

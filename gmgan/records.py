@@ -4,14 +4,35 @@ Arrays are stored as safetensors, everything else as JSON. Which file holds whic
 gmgan/pipeline/stages.py. This module declares fields and computes nothing.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+from pydantic import ConfigDict
+
+
+class Record:
+    """Base of the records; pydantic checks their fields when a file is read."""
+
+    __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True)
+
+
+K = TypeVar("K")
+V = TypeVar("V", covariant=True)
+
+
+class Stored(Mapping[K, V], ABC):
+    """Records by run or data set, each loaded and checked when it is asked for."""
+
+    @abstractmethod
+    def place(self, key: K) -> str:
+        """The name of the file that holds the record, for readers of the report."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stamp:
+class Stamp(Record):
     """What the runner stores with a record: `provenance` says which code and machine made it."""
 
     fingerprint: str
@@ -19,7 +40,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplitStatistics:
+class SplitStatistics(Record):
     """Counts (overall and per class) and moments per channel of one split."""
 
     count: int
@@ -29,7 +50,7 @@ class SplitStatistics:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataDescription:
+class DataDescription(Record):
     """A prepared data set without its arrays.
 
     classes: names in the order of the labels, empty if unlabelled; sample_shape: [H, W, C] or [2];
@@ -45,7 +66,7 @@ class DataDescription:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExtractorDescription:
+class ExtractorDescription(Record):
     """A feature extractor without its weights; `hash` identifies them.
 
     The fields after `hash` are None for other kinds than `classifier`.
@@ -63,7 +84,7 @@ class ExtractorDescription:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RealFeatures:
+class RealFeatures(Record):
     """Features of real images as one extractor sees them, float32.
 
     features (N x d), logits (N x classes): of the reference split, in the order of
@@ -78,7 +99,7 @@ class RealFeatures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingRecord:
+class TrainingRecord(Record):
     """What was trained, how long and on what. `status`: `ok` or `diverged`."""
 
     run: str
@@ -97,7 +118,7 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshots:
+class Snapshots(Record):
     """Samples on the way through training.
 
     samples: T x N x H x W x C (uint8) or T x N x 2 (float32); kimg: T.
@@ -108,7 +129,7 @@ class Snapshots:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Generated:
+class Generated(Record):
     """The samples that a run is scored on; empty arrays if `status` is a failed training's.
 
     samples: uint8 N x H x W x C or float32 N x 2; components, classes: int64 N, the class is -1
@@ -122,7 +143,7 @@ class Generated:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features:
+class Features(Record):
     """Features (N x d) and logits (N x classes) of a run's samples, float32; empty if none."""
 
     features: np.ndarray
@@ -131,7 +152,7 @@ class Features:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class Score(Record):
     """One number and everything that makes it comparable: a row of the score table.
 
     spread: standard deviation over parts or subsets, where the metric has one; seconds: time that
@@ -150,7 +171,7 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvergencePoint:
+class ConvergencePoint(Record):
     """Mode scores of one snapshot of a training on points."""
 
     kimg: float
@@ -159,7 +180,7 @@ class ConvergencePoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
+class Scores(Record):
     """The scores of a run; none if its training failed.
 
     groups: per extractor the counts of predicted classes, a row per component, or per requested
@@ -176,7 +197,7 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Floor:
+class Floor(Record):
     """Scores of real samples against other real samples of the same split."""
 
     dataset: str
@@ -193,7 +214,7 @@ class SweepPoint(Score):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tradeoff:
+class Tradeoff(Record):
     """The sweep of sigma_scale over a run; no points if its training failed."""
 
     run: str
@@ -203,7 +224,7 @@ class Tradeoff:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clusters:
+class Clusters(Record):
     """How components cluster held-out samples, and how the k-means baselines do.
 
     table: counts, a row per component and a column per class; None if training failed.
@@ -222,7 +243,7 @@ class Clusters:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Memorisation:
+class Memorisation(Record):
     """Median distance to the nearest training image, of generated and of held-out images.
 
     In grey levels: the root of the mean square over pixels.
@@ -235,7 +256,7 @@ class Memorisation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explored:
+class Explored(Record):
     """What the report's explorer shows of a run; no arrays if its training failed.
 
     sweep: scales x groups x samples x *shape. pairs (P x 2), walks (P x rows x steps x *shape): on

@@ -1,5 +1,7 @@
 """Shared helpers: a copy of the project to work in, and its command line."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILES = ["Snakefile", "params.yaml", "workflow", "profiles", "gmgan"]
@@ -81,6 +84,28 @@ def make_project(folder):
         else:
             shutil.copy2(source, folder / name)
     return Project(folder)
+
+
+def read_arrays(path, names=None):
+    """The arrays of a safetensors file, and the JSON object in its header."""
+    with safe_open(path, framework="numpy") as file:
+        wanted = file.keys() if names is None else names
+        about = json.loads((file.metadata() or {}).get("about", "{}"))
+        return {name: file.get_tensor(name) for name in wanted}, about
+
+
+def read_json(path):
+    """The JSON object in a file."""
+    return json.loads(Path(path).read_text())
+
+
+def rewrite_json(path, **changes):
+    """Change fields of a stamped JSON file, and its hash of itself with them."""
+    content = {**read_json(path), **changes}
+    content.pop("content")
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["content"] = hashlib.sha256(text.encode()).hexdigest()
+    Path(path).write_text(json.dumps(content, indent=1))
 
 
 @pytest.fixture

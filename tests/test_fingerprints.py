@@ -1,5 +1,6 @@
 """Which change re-runs what."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,24 +8,20 @@ import sys
 import pytest
 from conftest import ROOT
 
-from gmgan.pipeline import fingerprints as fingerprint
-from gmgan.pipeline.fingerprints import Fingerprints
-from gmgan.pipeline.grid import parse_run, suite_runs
+from gmgan.pipeline import fingerprints
+from gmgan.pipeline.graph import Graph
+from gmgan.pipeline.grid import suite_runs
 
 SCRIPT = """
 import json
 from gmgan.config.params import load
-from gmgan.pipeline.grid import suite_runs
-from gmgan.pipeline.fingerprints import Fingerprints
-params = load("params.yaml")
-expected = Fingerprints(params)
-print(json.dumps({
-    "data": {name: expected.data(name) for name in sorted(set(params.source_names.values()))},
-    "train": {run.name: expected.train(run) for run in suite_runs(params, "quick")},
-    "scores": {run.name: expected.scores(run) for run in suite_runs(params, "quick")},
-    "table": expected.table("quick"),
-    "report": expected.report("quick"),
-}))
+from gmgan.pipeline.graph import Graph
+graph = Graph(load("params.yaml"))
+prints = {}
+for job in [*graph.jobs("quick"), *graph.jobs("mnist-short")]:
+    name = ".".join(map(str, job.key))
+    prints.setdefault(job.stage.name, {})[name] = graph.fingerprint(job)
+print(json.dumps(prints))
 """
 
 
@@ -83,8 +80,8 @@ def test_an_objective_touches_its_own_runs(project_prints):
         "2 * softplus(-fake[:, 0]).mean()",
     )
     assert models(changed(before, after, "train")) == {"acgan"}
-    assert models(changed(before, after, "scores")) == {"acgan"}
-    assert not changed(before, after, "data")
+    assert models(changed(before, after, "score")) == {"acgan"}
+    assert not changed(before, after, "prepare")
 
 
 def test_the_training_step_touches_every_run_and_no_data(project_prints):
@@ -92,7 +89,7 @@ def test_the_training_step_touches_every_run_and_no_data(project_prints):
     step = ("self.iteration += 1", "self.iteration += 2")
     after = project_prints("gmgan/training/trainer.py", *step)
     assert changed(before, after, "train") == set(before["train"])
-    assert not changed(before, after, "data")
+    assert not changed(before, after, "prepare")
 
 
 def test_scores_and_report_leave_training_alone(project_prints):
@@ -101,10 +98,10 @@ def test_scores_and_report_leave_training_alone(project_prints):
         "gmgan/evaluation/modes.py", "HIGH_QUALITY_STDS = 3.0", "HIGH_QUALITY_STDS = 4.0"
     )
     assert not changed(before, after, "train")
-    assert changed(before, after, "scores")
+    assert changed(before, after, "score")
     again = project_prints("gmgan/report/figures.py", '"font.size": 9', '"font.size": 8')
-    assert after["scores"] == again["scores"]
-    assert after["table"] == again["table"]
+    assert after["score"] == again["score"]
+    assert after["collect"] == again["collect"]
     assert after["report"] != again["report"]
 
 
@@ -112,13 +109,13 @@ def test_the_template_is_part_of_the_report(project_prints):
     before = project_prints()
     after = project_prints("gmgan/report/templates/report.html.j2", "<h1>", '<h1 class="x">')
     assert before["report"] != after["report"]
-    assert before["table"] == after["table"]
+    assert before["collect"] == after["collect"]
 
 
 def test_a_dataset_reader_touches_its_own_data(project_prints):
     before = project_prints()
     after = project_prints("gmgan/data/digits.py", "255 / 16", "254 / 16")
-    assert changed(before, after, "data") == {"digits"}
+    assert changed(before, after, "prepare") == {"digits"}
     assert {name.split(".")[0] for name in changed(before, after, "train")} == {"digits"}
 
 
@@ -131,43 +128,66 @@ def test_parameters_touch_what_uses_them(project_prints):
 
 
 def test_extending_the_seed_list_changes_no_run(params):
-    expected = Fingerprints(params)
-    run = parse_run(params, "digits.gan.K1.s0")
+    graph = Graph(params)
+    run, table = graph.job("score", run="digits.gan.K1.s0"), graph.job("collect", suite="quick")
     cells = params.suites["quick"].cells
     longer = [cell.model_copy(update={"seeds": [*cell.seeds, 3]}) for cell in cells]
     suite = params.suites["quick"].model_copy(update={"cells": longer})
     more = params.model_copy(update={"suites": {**params.suites, "quick": suite}})
-    assert Fingerprints(more).scores(run) == expected.scores(run)
-    assert Fingerprints(more).table("quick") != expected.table("quick")
+    assert Graph(more).fingerprint(run) == graph.fingerprint(run)
+    assert Graph(more).fingerprint(table) != graph.fingerprint(table)
     assert set(suite_runs(params, "quick")) < set(suite_runs(more, "quick"))
+
+
+def test_annotations_change_nothing_but_fields_of_dataclasses_do(project_prints):
+    before = project_prints()
+    path = "gmgan/data/digits.py"
+    after = project_prints(path, ") -> Splits:", ") -> object:")
+    assert before == after
+
+
+def test_what_a_stage_is_told_and_reads_decides_its_fingerprint(project_prints):
+    """An edit of one stage's settings touches that stage and what reads from it, nothing else."""
+    before = project_prints()
+    after = project_prints("params.yaml", "kid_subsets: 50", "kid_subsets: 40")
+    touched = {stage for stage in before if changed(before, after, stage)}
+    assert touched == {"floor", "score", "tradeoff", "collect", "report"}
+    again = project_prints("params.yaml", "        n_generated: 5000", "        n_generated: 4000")
+    touched = {stage for stage in before if changed(after, again, stage)}
+    assert touched == {"cluster", "collect", "report"}
 
 
 def test_the_closure_of_training_has_its_parts():
     parts = ["gmgan.models.priors", "gmgan.models.objectives.gan"]
-    closure = fingerprint.module_closure(["gmgan.stages.train", *parts])
+    closure = fingerprints.module_closure(["gmgan.training.train", *parts])
     assert {
-        "gmgan.stages.train",
+        "gmgan.training.train",
         "gmgan.training.trainer",
         "gmgan.models.model",
         "gmgan.models.priors",
         "gmgan.models.objectives.gan",
         "gmgan.pixels",
+        "gmgan.runtime.torch_setup",
         "gmgan.seeds",
     } <= set(closure)
     assert "gmgan.models.objectives.acgan" not in closure
-    assert not any(name.startswith(("gmgan.report", "gmgan.evaluation")) for name in closure)
+    others = ("gmgan.report", "gmgan.evaluation", "gmgan.pipeline")
+    assert not any(name.startswith(others) for name in closure)
 
 
-def test_plumbing_is_free_of_numbers():
-    """What the code hash leaves out must not import what computes."""
-    for module in sorted(fingerprint.PLUMBING):
-        path = ROOT.joinpath(*module.split("."))
-        path = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__init__.py"
-        imports = {
-            line.strip()
-            for line in path.read_text().splitlines()
-            if line.strip().startswith(
-                ("import torch", "from torch", "import scipy", "from scipy", "import sklearn")
-            )
-        }
-        assert not imports, f"{module}: {imports}"
+def passive_modules():
+    for name in fingerprints.PASSIVE:
+        path = ROOT.joinpath(*name.split("."))
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+
+
+def test_what_the_code_hash_leaves_out_computes_nothing():
+    """Modules whose values are hashed hold no arithmetic beyond that of lists and messages."""
+    for path in passive_modules():
+        tree = ast.parse(path.read_text())
+        imports = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert not imports & {"torch", "scipy", "sklearn", "math"}, path
+        for node in ast.walk(tree):
+            if isinstance(node, ast.BinOp):
+                arithmetic = isinstance(node.op, (ast.Pow, ast.Div, ast.FloorDiv, ast.MatMult))
+                assert not arithmetic, f"{path}:{node.lineno}: computes"

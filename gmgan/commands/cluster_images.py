@@ -1,23 +1,28 @@
-"""Sort images of one's own by the components of an unsupervised GM-GAN."""
+"""Sort images of your own by the components of an unsupervised GM-GAN."""
 
-from gmgan.config.run import Run
+from pathlib import Path
+
+from gmgan.commands.trained import load_run
+from gmgan.config.settings import ClusterSettings
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
-from gmgan.stages.cluster import component_clusters
-from gmgan.stages.context import Context
+from gmgan.evaluation.cluster import component_clusters
+from gmgan.pipeline.runner import Runner
 
 
-def run(context: Context, cell: Run, path):
-    """[(name of the image, component)] for the images in `path`, in the order of their names.
+def cluster_images(runner: Runner, run_name: str, path: Path) -> list[tuple[str, int]]:
+    """(name of the image, component) of the images in `path`, in the order of their names.
 
     The classifier of components is the one of the clustering stage, trained again. Raises
     GmganError for a run without usable weights and for images of another size.
     """
-    if context.params.datasets[cell.dataset].is_points:
-        raise GmganError(f"data set '{cell.dataset}' holds points; choose a run on images")
-    status = context.status_of(cell)
-    if status != "ok":
-        raise GmganError(f"{cell.name} {status} in training: it has no components to sort by")
-    names, images = read_loose(path, tuple(context.data_about(cell.dataset)["sample_shape"]))
-    clusters = component_clusters(context, cell, images)
+    job = runner.job("cluster", run=run_name)
+    run, settings = job.names["run"], runner.settings(job)
+    assert isinstance(settings, ClusterSettings)
+    if runner.params.datasets[run.dataset].is_points:
+        raise GmganError(f"data set '{run.dataset}' holds points; choose a run on images")
+    trained = load_run(runner, run, "sort by")
+    height, width, channels = trained.description.sample_shape
+    names, images = read_loose(path, (height, width, channels))
+    clusters = component_clusters(trained.model, settings, images, runner.device)
     return list(zip(names, clusters.tolist(), strict=True))

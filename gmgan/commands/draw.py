@@ -1,79 +1,100 @@
-"""Draw samples of one's own choice from a trained run, into a folder of images or one file."""
+"""Draw samples of your own choice from a trained run, into a folder of images or one file."""
 
 import io
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save
 
-from gmgan.config.run import Run
+from gmgan.commands.trained import load_run
 from gmgan.errors import GmganError
 from gmgan.models.model import sample
-from gmgan.pipeline.artifacts import atomic_folder, write_arrays, write_bytes, write_png
+from gmgan.pipeline.files import atomic_folder, png, write_bytes
+from gmgan.pipeline.provenance import provenance
+from gmgan.pipeline.runner import Runner
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
-from gmgan.stages.context import Context
-from gmgan.stages.trained import trained_model
 
 FORMATS = ("png", "npz", "safetensors")
 
 
-def run(context: Context, cell: Run, count, component, sigma_scale, seed, kind, out) -> Path:
-    """Write `count` samples with their components and classes; returns where they are.
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What is drawn.
 
-    component (int or None): only this one; sigma_scale: factor on every Sigma_k; seed (int): sample
-    i depends on it and i alone. kind: one of FORMATS. out (Path or None): None makes a name under
-    results/drawn. Raises GmganError for a component that does not exist, a run without usable
-    weights, and points as png.
+    component: only this one, None for all; sigma_scale: factor on every Sigma_k; seed: sample i
+    depends on it and i alone. kind: one of FORMATS, None for what the name of the output says.
     """
-    if component is not None and not 0 <= component < cell.K:
-        raise GmganError(f"{cell.name} has components 0 to {cell.K - 1}, got {component}")
-    if sigma_scale <= 0:
-        raise GmganError(f"--sigma-scale must be positive, got {sigma_scale:g}")
+
+    count: int
+    component: int | None
+    sigma_scale: float
+    seed: int
+    kind: str | None
+
+
+def draw(runner: Runner, run_name: str, choice: Choice, out: Path | None = None) -> Path:
+    """Write samples with their components and classes; returns where they are.
+
+    out: None makes a name under results/drawn. Raises GmganError for a component that does not
+    exist, a run without usable weights, and points as png.
+    """
+    run = runner.job("train", run=run_name).names["run"]
+    component, count = choice.component, choice.count
+    if component is not None and not 0 <= component < run.K:
+        raise GmganError(f"{run} has components 0 to {run.K - 1}, got {component}")
+    if choice.sigma_scale <= 0:
+        raise GmganError(f"--sigma-scale must be positive, got {choice.sigma_scale:g}")
     if count < 1:
         raise GmganError(f"--n must be at least 1, got {count}")
-    if kind == "png" and context.params.datasets[cell.dataset].is_points:
+    kind = choice.kind or _kind_of(out)
+    if kind == "png" and runner.params.datasets[run.dataset].is_points:
         raise GmganError("points are no images; choose --format npz or safetensors")
-    status = context.status_of(cell)
-    if status != "ok":
-        raise GmganError(f"{cell.name} {status} in training: there is nothing to draw from")
-    out = out or context.paths.drawn(_name(cell, count, component, sigma_scale, seed, kind))
-    if out.exists() and out.is_dir():
+    trained = load_run(runner, run, "draw from")
+    out = out or runner.results / "drawn" / _name(run_name, choice, kind)
+    if out.is_dir():
         raise GmganError(f"{out} exists already; remove it or choose another --out")
-    device = context.device()
-    model = trained_model(context, cell, device)
-    with Progress(count, f"samples of {cell.name}", "samples") as progress:
+    with Progress(count, f"samples of {run}", "samples") as progress:
         samples, components, classes = sample(
-            model,
+            trained.model,
             count,
-            derive_seed("drawn", cell.dataset, seed),
-            device,
+            derive_seed("drawn", run.dataset, choice.seed),
+            runner.device,
             component,
-            sigma_scale,
+            choice.sigma_scale,
             on_block=progress.update,
         )
     arrays = {"samples": samples, "component": components, "class": classes}
-    about = context.stamp(
-        context.expected.train(cell),
-        run=cell.name,
-        component=component,
-        sigma_scale=sigma_scale,
-        seed=seed,
-    )
     if kind == "png":
         with atomic_folder(out) as folder:
             for i, (image, k) in enumerate(zip(samples, components, strict=True)):
-                write_png(folder / f"{i:06d}_k{k}.png", image)
+                write_bytes(folder / f"{i:06d}_k{k}.png", png(image))
     elif kind == "npz":
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         write_bytes(out, buffer.getvalue())
     else:
-        write_arrays(out, arrays, about)
+        about = {
+            "run": run_name,
+            "component": component,
+            "sigma_scale": choice.sigma_scale,
+            "seed": choice.seed,
+            "weights_sha256": trained.record.weights_sha256,
+            "provenance": provenance(),
+        }
+        write_bytes(out, save(arrays, metadata={"about": json.dumps(about)}))
     return out
 
 
-def _name(cell, count, component, sigma_scale, seed, kind):
-    which = "" if component is None else f".k{component}"
-    scale = "" if sigma_scale == 1 else f".x{sigma_scale:g}"
+def _kind_of(out: Path | None) -> str:
+    suffix = out.suffix.removeprefix(".") if out else ""
+    return suffix if suffix in FORMATS[1:] else "png"
+
+
+def _name(run: str, choice: Choice, kind: str) -> str:
+    which = "" if choice.component is None else f".k{choice.component}"
+    scale = "" if choice.sigma_scale == 1 else f".x{choice.sigma_scale:g}"
     suffix = "" if kind == "png" else f".{kind}"
-    return f"{cell.name}{which}{scale}.n{count}.seed{seed}{suffix}"
+    return f"{run}{which}{scale}.n{choice.count}.seed{choice.seed}{suffix}"

@@ -1,13 +1,16 @@
 """Export a trained run as a folder that others can load: weights, configuration, model card."""
 
-import json
 from pathlib import Path
 
+from safetensors.numpy import save
+
+from gmgan.commands.trained import TrainedRun, load_run
 from gmgan.config.run import Run
-from gmgan.errors import GmganError
 from gmgan.exported import CARD, CONFIG, WEIGHTS
-from gmgan.pipeline.artifacts import atomic_folder, read_arrays, read_json, write_arrays, write_text
-from gmgan.stages.context import Context
+from gmgan.models.restore import channels_first
+from gmgan.pipeline import grid
+from gmgan.pipeline.files import atomic_folder, to_json, write_bytes, write_text
+from gmgan.pipeline.runner import Runner
 
 CARD_TEXT = """# {title} on {dataset_title}
 
@@ -36,62 +39,61 @@ N x H x W x C.
 """
 
 
-def run(context: Context, cell: Run, out: Path):
+def export(runner: Runner, run_name: str, out: Path) -> None:
     """Write the folder `out`. Raises GmganError for a run without usable weights."""
-    status = context.status_of(cell)
-    if status != "ok":
-        raise GmganError(f"{cell.name} {status} in training: there is nothing to export")
-    weights, about = read_arrays(context.paths.weights(cell))
-    context.refuse_stale(context.paths.weights(cell), about, context.expected.train(cell))
-    trained, data = read_json(context.paths.train_about(cell)), context.data_about(cell.dataset)
+    run = runner.job("train", run=run_name).names["run"]
+    trained = load_run(runner, run, "export")
+    weights = runner.read("train", "weights", run=run)
+    stamp = trained.record.stamp
     config = {
-        "settings": about["settings"],
-        "sample_shape": [*data["sample_shape"][2:], *data["sample_shape"][:2]],  # channels first
-        "classes": data["classes"],
-        "fingerprint": about["fingerprint"],
+        "settings": grid.settings(runner.params, run).model_dump(mode="json"),
+        "sample_shape": list(channels_first(trained.description.sample_shape)),
+        "classes": trained.description.classes,
+        "fingerprint": stamp.fingerprint if stamp else None,
     }
+    card = _card(runner, run, trained, out.name)
     with atomic_folder(out) as folder:
-        write_arrays(folder / WEIGHTS, weights, {"run": cell.name})
-        write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
-        write_text(folder / CARD, _card(context, cell, trained, data, out.name))
+        write_bytes(folder / WEIGHTS, save(weights, metadata={"run": run_name}))
+        write_text(folder / CONFIG, to_json(config))
+        write_text(folder / CARD, card)
 
 
-def _card(context, cell, trained, data, folder):
-    host = trained["provenance"]["host"]
+def _card(runner: Runner, run: Run, trained: TrainedRun, folder: str) -> str:
+    record, settings = trained.record, grid.settings(runner.params, run)
+    assert record.stamp is not None
+    provenance = record.stamp.provenance
     return CARD_TEXT.format(
-        title=context.params.models[cell.model].title,
-        dataset_title=context.params.datasets[cell.dataset].title,
-        run=cell.name,
-        K=cell.K,
-        seed=cell.seed,
-        kimg=trained["kimg"],
-        prior=trained["settings"]["prior"]["kind"],
-        objective=trained["settings"]["objective"],
-        count=data["train"]["count"],
-        data=trained["data_sha256"],
-        weights=trained["weights_sha256"],
-        revision=trained["provenance"]["revision"] or "not in a git checkout",
-        fingerprint=trained["fingerprint"],
-        seconds=trained["seconds"],
-        processor=host["processor"],
-        device=trained["device"],
-        scores=_scores(context, cell),
+        title=runner.params.models[run.model].title,
+        dataset_title=runner.params.datasets[run.dataset].title,
+        run=run.name,
+        K=run.K,
+        seed=run.seed,
+        kimg=record.kimg,
+        prior=settings.prior.kind,
+        objective=settings.objective,
+        count=trained.description.train.count,
+        data=record.data_sha256,
+        weights=record.weights_sha256,
+        revision=provenance["revision"] or "not in a git checkout",
+        fingerprint=record.stamp.fingerprint,
+        seconds=record.seconds,
+        processor=provenance["host"]["processor"],
+        device=record.device,
+        scores=_scores(runner, run),
         folder=folder,
     )
 
 
-def _scores(context, cell):
-    path = context.paths.scores(cell)
+def _scores(runner: Runner, run: Run) -> str:
+    path = runner.outputs(runner.job("score", run=run))["scores"]
     if not path.exists():
         return f"Not scored yet: `snakemake --cores 1 {path}`."
-    scored = read_json(path)
-    context.refuse_stale(path, scored, context.expected.scores(cell))
     lines = ["| metric | value | generated | real | split | extractor |"]
     lines.append("| --- | ---: | ---: | ---: | --- | --- |")
-    for row in scored["scores"]:
-        value = "" if row["value"] is None else f"{row['value']:.4g}"
+    for score in runner.read("score", "scores", run=run).scores:
+        value = "" if score.value is None else f"{score.value:.4g}"
         lines.append(
-            f"| {row['metric']} | {value} | {row['n_fake']:,} | {row['n_real']:,} "
-            f"| {row['split']} | {row['extractor']} |"
+            f"| {score.metric} | {value} | {score.n_fake:,} | {score.n_real:,} "
+            f"| {score.split} | {score.extractor} |"
         )
     return "\n".join(lines)

@@ -1,12 +1,14 @@
 """A small convolutional classifier: the default feature extractor."""
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from gmgan.config.schema import ClassifierExtractor
 from gmgan.pixels import to_model_range
 
 
@@ -16,9 +18,14 @@ class Classifier(nn.Module):
     sample_shape (tuple): (C, H, W); feature_dim (int): width of the penultimate layer.
     """
 
-    def __init__(self, sample_shape, n_classes, channels, feature_dim):
+    scale: torch.Tensor
+
+    def __init__(
+        self, sample_shape: tuple[int, ...], n_classes: int, channels: list[int], feature_dim: int
+    ):
         super().__init__()
-        layers, width = [], sample_shape[0]
+        layers: list[nn.Module] = []
+        width = sample_shape[0]
         size = sample_shape[1]
         for out in channels:
             layers += [
@@ -38,21 +45,24 @@ class Classifier(nn.Module):
         self.head = nn.Linear(feature_dim, n_classes)
         self.register_buffer("scale", torch.ones(()))
 
-    def folded(self):
+    def folded(self) -> "Classifier":
         """The same function with batch normalisation folded into the convolutions: for inference.
 
         In evaluation mode and with channels last, as the convolutions like it.
         """
-        net, layers = copy.deepcopy(self).eval(), []
+        net = copy.deepcopy(self).eval()
+        layers: list[nn.Module] = []
         for layer in net.body:
             if isinstance(layer, nn.BatchNorm2d):
-                layers[-1] = fuse_conv_bn_eval(layers[-1], layer)
+                convolution = layers.pop()
+                assert isinstance(convolution, nn.Conv2d)
+                layers.append(fuse_conv_bn_eval(convolution, layer))
             else:
                 layers.append(layer)
         net.body = nn.Sequential(*layers)
         return net.to(memory_format=torch.channels_last)
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(features N x feature_dim, logits N x n_classes) of uint8 images N x C x H x W.
 
         Features have a root mean square of 1 over the training split: the scale of the kernel in
@@ -63,28 +73,35 @@ class Classifier(nn.Module):
         return features / self.scale, self.head(features)
 
 
-def train_classifier(images, labels, n_classes, settings, seed, on_batch=None):
+def train_classifier(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    n_classes: int,
+    settings: ClassifierExtractor,
+    seed: int,
+    on_batch: Callable[[int, torch.Tensor], None] | None = None,
+) -> Classifier:
     """A trained classifier, in evaluation mode.
 
-    images (Tensor): uint8 N x C x H x W; labels (LongTensor): N. settings (dict): channels,
-    feature_dim, kimg, batch_size, learning_rate (peak of a one-cycle schedule), shift (random
-    translation in pixels). `on_batch(n, loss)` is called after each batch.
+    images: uint8 N x C x H x W; labels: int64 N. The learning rate of `settings` is the peak of a
+    one-cycle schedule. `on_batch(n, loss)` is called after each batch of n images.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = Classifier(
-            tuple(images.shape[1:]), n_classes, settings["channels"], settings["feature_dim"]
-        ).to(images.device, memory_format=torch.channels_last)  # 1.4 times faster
-        size = settings["batch_size"]
-        steps = max(1, round(settings["kimg"] * 1000 / size))
+            tuple(images.shape[1:]), n_classes, settings.channels, settings.feature_dim
+        )
+        net = net.to(images.device, memory_format=torch.channels_last)  # 1.4 times faster
+        size = settings.batch_size
+        steps = max(1, round(settings.kimg * 1000 / size))
         optimizer = torch.optim.Adam(net.parameters(), fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings["learning_rate"], steps)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, steps)
         order = torch.empty(0, dtype=torch.long)
         for _ in range(steps):
             while len(order) < size:
                 order = torch.cat([order, torch.randperm(len(images))])
             index, order = order[:size].to(images.device), order[size:]
-            batch = _shifted(images[index], settings["shift"])
+            batch = _shifted(images[index], settings.shift)
             loss = cross_entropy(net(batch)[1], labels[index])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -99,7 +116,7 @@ def train_classifier(images, labels, n_classes, settings, seed, on_batch=None):
     return net
 
 
-def _shifted(images, shift):
+def _shifted(images: torch.Tensor, shift: int) -> torch.Tensor:
     """The batch moved by one random translation of at most `shift` pixels; borders repeat."""
     if shift == 0:
         return images
@@ -110,6 +127,6 @@ def _shifted(images, shift):
 
 
 @torch.no_grad()
-def predict(net, images, batch_size=1000):
+def predict(net: Classifier, images: torch.Tensor, batch_size: int = 1000) -> torch.Tensor:
     """Predicted classes (LongTensor, N) of uint8 images N x C x H x W."""
     return torch.cat([net(batch)[1].argmax(1) for batch in images.split(batch_size)])

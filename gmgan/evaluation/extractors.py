@@ -6,11 +6,16 @@ were read without unpickling.
 """
 
 import io
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
+from torch import nn
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.classifier import Classifier
+from gmgan.records import ExtractorDescription
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
@@ -30,35 +35,41 @@ class ClassifierExtractor(FeatureExtractorBase):
     Use through a subclass of `classifier_extractor_class`, which knows the weights.
     """
 
-    def __init__(self, name, features_list, **kwargs):
+    trained_classifier: Callable[[], Classifier]
+
+    def __init__(self, name: str, features_list: list[str], **kwargs: Any):
         super().__init__(name, features_list)
         self.classifier = self.trained_classifier()
 
     @staticmethod
-    def get_provided_features_list():
+    def get_provided_features_list() -> tuple[str, ...]:
         return ("features", "logits")
 
     @staticmethod
-    def get_default_feature_layer_for_metric(metric):
+    def get_default_feature_layer_for_metric(metric: str) -> str:
         return "logits" if metric == "isc" else "features"
 
     @staticmethod
-    def can_be_compiled():
+    def can_be_compiled() -> bool:
         return False
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """A tuple with the requested features, each float32 N x dimension."""
         outputs = dict(zip(("features", "logits"), self.classifier(images), strict=True))
         return tuple(outputs[name] for name in self.features_list)
 
 
-def classifier_extractor_class(weights, about):
-    """A subclass of ClassifierExtractor with these weights, fit for torch-fidelity's registry.
-
-    weights (dict): tensors; about (dict): sample_shape (C, H, W), n_classes, channels, feature_dim.
-    """
+def classifier_extractor_class(
+    weights: dict[str, torch.Tensor], description: ExtractorDescription
+) -> type[ClassifierExtractor]:
+    """A subclass of ClassifierExtractor with these weights, fit for torch-fidelity's registry."""
+    assert description.sample_shape and description.n_classes
+    assert description.channels and description.feature_dim
     net = Classifier(
-        tuple(about["sample_shape"]), about["n_classes"], about["channels"], about["feature_dim"]
+        tuple(description.sample_shape),
+        description.n_classes,
+        description.channels,
+        description.feature_dim,
     )
     try:
         net.load_state_dict(weights)
@@ -74,8 +85,8 @@ def classifier_extractor_class(weights, about):
     )
 
 
-def inception(weights):
-    """torch-fidelity's inception-v3-compat with these weights (dict of tensors).
+def inception(weights: dict[str, torch.Tensor]) -> FeatureExtractorInceptionV3:
+    """torch-fidelity's inception-v3-compat with these weights.
 
     Its forward gives (pool features N x 2048, logits N x 1008).
     """
@@ -96,20 +107,24 @@ def inception(weights):
     return net.requires_grad_(False).eval()
 
 
-def extractor(kind, weights, about):
-    """The network of an extractor, whose forward gives (features, logits).
-
-    kind (str): `classifier` or `inception`.
-    """
-    if kind == "inception":
+def load_extractor(description: ExtractorDescription, arrays: dict[str, np.ndarray]) -> nn.Module:
+    """The network of an extractor with its weights; its forward gives (features, logits)."""
+    weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if description.kind == "inception":
         return inception(weights)
-    cls = classifier_extractor_class(weights, about)
+    cls = classifier_extractor_class(weights, description)
     return cls("gmgan-classifier", ["features", "logits"]).requires_grad_(False).eval()
 
 
 @torch.no_grad()
-def extract(net, images, device, batch_size=250, on_batch=None):
-    """Features and logits, float32 arrays, of uint8 images N x H x W x C (numpy array).
+def extract(
+    net: nn.Module,
+    images: np.ndarray,
+    device: torch.device | str,
+    batch_size: int = 250,
+    on_batch: Callable[[int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N x d) and logits (N x classes), float32, of uint8 images N x H x W x C.
 
     Grey images are repeated to three channels where the network wants colour. Every batch has the
     same size and layout, so that image i's features do not depend on N.
@@ -131,5 +146,5 @@ def extract(net, images, device, batch_size=250, on_batch=None):
     return torch.cat(features).numpy(), torch.cat(logits).numpy()
 
 
-def _first(error):
+def _first(error: Exception) -> str:
     return str(error).strip().splitlines()[-1].strip()

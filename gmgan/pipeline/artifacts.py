@@ -1,216 +1,250 @@
-"""The only code that writes files: temporary name, then rename; and what was written by whom."""
+"""Files that stages write: how a record becomes bytes, and how damage is noticed on reading.
+
+One output of every stage is its carrier: it holds a stamp with the fingerprint, the provenance and the
+SHA-256 of the stage's other files, and a hash of its own content. Reading checks all of them.
+"""
 
 import hashlib
 import json
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from gmgan.errors import GmganError
+from gmgan.pipeline.files import finite, png, sha256, to_json, write_bytes
+from gmgan.records import Stamp
+
+STAMP = ("fingerprint", "provenance", "files", "content")
 
 
-@contextmanager
-def atomic_path(path):
-    """A temporary path in the folder of `path` that becomes `path` when the block succeeds.
+class Damaged(Exception):
+    """A file does not hold what was written; the message says in what way."""
 
-    On failure the temporary file is removed and `path` stays as it was. Raises GmganError when
-    the disk is full or the folder cannot be written.
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a stage: its path below the results folder, with the stage's names in braces."""
+
+    path: str
+
+    def write(self, path: Path, value: Any) -> None:
+        """Write a value, whole or not at all."""
+        write_bytes(path, self.encode(value))
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of a file without a stamp."""
+        raise TypeError(f"{type(self).__name__} is never written alone")
+
+    def read(self, path: Path) -> Any:
+        """The value in a file without a stamp. Raises Damaged."""
+        raise TypeError(f"{type(self).__name__} is never read")
+
+
+@dataclass(frozen=True)
+class Text(Artifact):
+    """A text file, such as CSV or HTML."""
+
+    def encode(self, value: str) -> bytes:
+        return value.encode()
+
+    def read(self, path: Path) -> str:
+        try:
+            return path.read_text()
+        except UnicodeDecodeError as error:
+            raise Damaged("it is not UTF-8") from error
+
+
+@dataclass(frozen=True)
+class Picture(Artifact):
+    """A picture: written from a uint8 array, read as the bytes of the PNG."""
+
+    def encode(self, value: np.ndarray) -> bytes:
+        return png(value)
+
+    def read(self, path: Path) -> bytes:
+        return path.read_bytes()
+
+
+@dataclass(frozen=True)
+class Folder(Artifact):
+    """A folder of text files: {name: content}. What an earlier job left in it is removed."""
+
+    def write(self, path: Path, value: Mapping[str, str]) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        for name, text in value.items():
+            write_bytes(path / name, text.encode())
+        for file in path.iterdir():
+            if file.name not in value:
+                file.unlink()
+
+
+@dataclass(frozen=True)
+class Plain(Artifact):
+    """A JSON file for other programs, without a stamp."""
+
+    def encode(self, value: dict) -> bytes:
+        return to_json(value).encode()
+
+
+@dataclass(frozen=True)
+class Stamped(Artifact):
+    """A file that can carry the stamp of its stage; `record` is the type of its content."""
+
+    record: type
+
+    def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
+        """Write a value with a stamp: fingerprint, provenance and the hashes of the other files."""
+        raise NotImplementedError
+
+    def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        """The value and its stamp. Raises Damaged."""
+        raise NotImplementedError
+
+    def read_stamp(self, path: Path) -> dict[str, Any]:
+        """The stamp alone."""
+        return self.read_stamped(path)[1]
+
+
+@dataclass(frozen=True)
+class Json(Stamped):
+    """A record as JSON.
+
+    hashes: {field: output} of fields that become the SHA-256 of another output of the stage where
+    the stage leaves them empty.
     """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise GmganError(
-            f"cannot write {path}: {error.strerror}; free space or choose "
-            "another results folder with --results"
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise GmganError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose "
-            "another results folder with --results"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
+        content = _adapter(self.record).dump_python(value, exclude={"stamp"})
+        sealed = _sealed({"fingerprint": stamp["fingerprint"], **finite(content), **stamp})
+        write_bytes(path, to_json(sealed).encode())
+
+    def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError as error:
+            raise Damaged(str(error)) from error
+        stamp = _unsealed(content)
+        return _restored(self.record, content, stamp), stamp
 
 
-@contextmanager
-def atomic_folder(path):
-    """A temporary folder beside `path` that becomes `path` when the block succeeds.
+@dataclass(frozen=True)
+class Arrays(Stamped):
+    """Arrays as safetensors: the fields of a record that are arrays, the others in the header.
 
-    On failure nothing is left. Raises GmganError if `path` exists already or the disk is full.
+    A record of type dict holds arrays under names of their own.
     """
-    path = Path(path)
-    if path.exists():
-        raise GmganError(f"{path} exists already; remove it or choose another --out")
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        yield temporary
-        os.chmod(temporary, 0o755)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise GmganError(
-            f"cannot write {path}: {error.strerror or error}; free space or choose another --out"
-        ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+
+    def encode(self, value: Any) -> bytes:
+        arrays, others = self._parts(value)
+        return save(arrays, metadata={"about": _canonical(others)})
+
+    def read(self, path: Path) -> Any:
+        arrays, about = _load(path)
+        return arrays if self.record is dict else _restored(self.record, {**arrays, **about}, {})
+
+    def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
+        arrays, others = self._parts(value)
+        hashes = {name: hash_array(array) for name, array in arrays.items()}
+        about = _sealed({**others, **stamp, "arrays": hashes})
+        write_bytes(path, save(arrays, metadata={"about": _canonical(about)}))
+
+    def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
+        arrays, about = _load(path)
+        stamp, hashes = _unsealed(about), about.pop("arrays", {})
+        if hashes != {name: hash_array(array) for name, array in arrays.items()}:
+            raise Damaged("its arrays are not the ones that were written")
+        return _restored(self.record, {**arrays, **about}, stamp), stamp
+
+    def read_stamp(self, path: Path) -> dict[str, Any]:
+        return _unsealed(_load(path, arrays=False)[1])
+
+    def _parts(self, value: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        if self.record is dict:
+            return {name: np.asarray(array, order="C") for name, array in value.items()}, {}
+        arrays = {
+            each.name: np.asarray(getattr(value, each.name), order="C")
+            for each in fields(value)
+            if isinstance(getattr(value, each.name), np.ndarray)
+        }
+        others = _adapter(self.record).dump_python(value, exclude={"stamp", *arrays})
+        return arrays, finite({name: item for name, item in others.items() if item is not None})
 
 
-def write_bytes(path, content: bytes):
-    """Write `content` to `path`, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
+def hash_array(array: np.ndarray) -> str:
+    """SHA-256 of an array's type, shape and values."""
+    hasher = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    hasher.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return hasher.hexdigest()
 
 
-def write_text(path, content: str):
-    """Write `content` to `path` as UTF-8, whole or not at all."""
-    write_bytes(path, content.encode())
-
-
-def write_json(path, content: dict):
-    """Write `content` to `path` as indented JSON; NaN and infinity become null."""
-    write_text(path, json.dumps(_finite(content), indent=1) + "\n")
-
-
-def read_json(path) -> dict:
-    """The JSON object in `path`. Raises GmganError when it is missing or broken."""
-    try:
-        return json.loads(Path(path).read_text())
-    except FileNotFoundError as error:
-        raise GmganError(
-            f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
-
-
-def write_arrays(path, arrays: dict, about: dict):
-    """Write named numpy arrays as safetensors, with the JSON object `about` in the header."""
-    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_bytes(path, save(arrays, metadata={"about": json.dumps(_finite(about), sort_keys=True)}))
-
-
-def read_arrays(path, names=None) -> tuple[dict, dict]:
-    """The arrays (all, or those in `names`) and the `about` object of a file of `write_arrays`.
-
-    Raises GmganError when the file is missing or truncated.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            wanted = file.keys() if names is None else names
-            arrays = {name: file.get_tensor(name) for name in wanted}
-            return arrays, json.loads((file.metadata() or {}).get("about", "{}"))
-    except FileNotFoundError as error:
-        raise GmganError(
-            f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
-        ) from error
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
-
-
-def write_png(path, picture):
-    """Write a uint8 rows x columns (x 1 or 3) array as PNG."""
-    import io
-
-    from PIL import Image
-
-    if picture.ndim == 3 and picture.shape[2] == 1:
-        picture = picture[:, :, 0]
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    write_bytes(path, buffer.getvalue())
-
-
-def sha256_file(path) -> str:
+def hash_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@lru_cache(maxsize=1)
-def provenance() -> dict:
-    """What made an artifact: revision of the code, versions of the libraries, the machine."""
-    libraries = (
-        "torch",
-        "torchvision",
-        "torch-fidelity",
-        "numpy",
-        "scipy",
-        "scikit-learn",
-        "safetensors",
-        "snakemake",
-    )
-    return {
-        "revision": _revision(),
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in libraries},
-        "host": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
-    }
+def with_hashes(artifact: Artifact, value: Any, hashes: Mapping[str, str]) -> Any:
+    """`value` with its empty hash fields filled in; hashes: {output: SHA-256}."""
+    if not isinstance(artifact, Json) or not artifact.hashes:
+        return value
+    empty = {name: hashes[of] for name, of in artifact.hashes.items() if not getattr(value, name)}
+    return replace(value, **empty)
 
 
-def _version(distribution):
+def _canonical(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def _sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with a hash of itself."""
+    return {**content, "content": sha256(_canonical(content).encode())}
+
+
+def _unsealed(content: Any) -> dict[str, Any]:
+    """Take the stamp out of `content`. Raises Damaged if the content is not what was sealed."""
+    if not isinstance(content, dict):
+        raise Damaged("it holds no JSON object")
+    seal = content.get("content")
+    rest = {name: value for name, value in content.items() if name != "content"}
+    if seal != sha256(_canonical(rest).encode()):
+        raise Damaged("its content is not the one that was written")
+    return {name: content.pop(name) for name in STAMP if name in content}
+
+
+def _load(path: Path, arrays: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and the JSON object in the header of a safetensors file."""
     try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+        with safe_open(path, framework="numpy") as file:
+            loaded = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}  # noqa: SIM118
+            return loaded, json.loads((file.metadata() or {}).get("about", "{}"))
+    except (SafetensorError, ValueError) as error:
+        raise Damaged(str(error)) from error
 
 
-def _revision():
-    """The commit, and whether code or params differ from it; results in Git are neither."""
-    folder = Path(__file__).parent
-    others = (":(top,exclude)results", ":(top,exclude)dvc.lock", ":(top,exclude).dvc")
+@lru_cache
+def _adapter(record: type) -> TypeAdapter:
+    return TypeAdapter(record)
+
+
+def _restored(record: type, content: dict[str, Any], stamp: dict[str, Any]) -> Any:
     try:
-        head = subprocess.run(
-            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "-C", folder, "status", "--porcelain", "-uno", "--", ":/", *others],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+changes" if changed else "")
-
-
-def _processor():
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or sys.platform
-
-
-def _finite(value):
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
+        value = _adapter(record).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except GmganError as error:
+        raise Damaged(str(error)) from error
+    if stamp and any(each.name == "stamp" for each in fields(record)):
+        return replace(
+            value, stamp=Stamp(fingerprint=stamp["fingerprint"], provenance=stamp["provenance"])
+        )
     return value

@@ -3,20 +3,25 @@
 import json
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
+from pathlib import Path
 from statistics import median
 
-from gmgan.config.run import Run
+from pydantic import ValidationError
+
+from gmgan.config.run import Run, RunSettings
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
-from gmgan.pipeline.artifacts import read_json
-from gmgan.pipeline.grid import settings
+from gmgan.pipeline.artifacts import Damaged, Json
+from gmgan.pipeline.graph import Graph, Job
+from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.stages import STAGES
+from gmgan.records import TrainingRecord
 from gmgan.runtime import gpu
-from gmgan.stages.context import Context
 
-ON_GPU = ("sample", "features", "tradeoff", "explore", "cluster")  # as the rules ask for it
 _SECONDS = re.compile(r"^gmgan (?:\S+): ([\d.]+) s, peak memory", re.MULTILINE)
+Pairs = Iterable[tuple[float | None, int]]  # hours per run, number of runs
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,17 @@ class Cost:
     scoring_gpu_hours: float | None
 
 
-def run(context: Context, suite: str, device: str | None, measure_seconds: float | None):
+@dataclass(frozen=True)
+class Measured:
+    """What earlier runs took: images per second by kind of training, seconds by (data set, stage)."""
+
+    speeds: dict[str, list[float]]
+    seconds: dict[tuple[str, str], list[float]]
+
+
+def costs_of(
+    runner: Runner, suite: str, device: str | None, measure_seconds: float | None
+) -> tuple[list[Cost], str]:
     """The costs of a suite, a row per data set and model, and the device they hold for.
 
     Speeds of training are medians over the runs in the results folder that trained equal networks
@@ -41,114 +56,124 @@ def run(context: Context, suite: str, device: str | None, measure_seconds: float
     `measure_seconds` here and now. Times of the other stages are medians over logs of the same
     data set.
     """
-    device = device or default_device(context)
-    if measure_seconds is not None and device != default_device(context):
+    default = default_device(runner)
+    device = device or default
+    if measure_seconds is not None and device != default:
         raise GmganError(
-            f"--measure times trainings on this machine's {default_device(context)}, not on "
-            f"{device}; leave one of --measure and --device out"
+            f"--measure times trainings on this machine's {default}, not on {device}; leave one of "
+            "--measure and --device out"
         )
-    runs = grid.suite_runs(context.params, suite)
-    speeds, timings = measured(context, device)
+    runs = grid.suite_runs(runner.params, suite)
+    measured = measured_by(runner, device)
     if measure_seconds is not None:
-        for one in runs:
-            key = kind_of_training(context, one)
-            if key not in speeds:
-                speeds[key] = [measure(context, one, measure_seconds)]
-    by_model = sorted(runs, key=lambda one: _order(runs, one))
+        for run in runs:
+            kind = kind_of_training(runner, run)
+            if kind not in measured.speeds:
+                measured.speeds[kind] = [measure(runner, run, measure_seconds)]
+    groups: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        groups.setdefault(run.dataset, {}).setdefault(run.model, []).append(run)
+    own_jobs = jobs_of_runs(runner, suite)
     return [
-        _cost(context, list(group), speeds, timings)
-        for _, group in groupby(by_model, key=lambda one: (one.dataset, one.model))
+        _cost(runner, group, own_jobs[group[-1]], measured)
+        for by_model in groups.values()
+        for group in by_model.values()
     ], device
 
 
-def _order(runs, one):
-    datasets = list(dict.fromkeys(each.dataset for each in runs))
-    models = list(dict.fromkeys(each.model for each in runs))
-    return datasets.index(one.dataset), models.index(one.model)
-
-
-def default_device(context) -> str:
+def default_device(graph: Graph) -> str:
     """`cpu` or `cuda`: what execution.device in params.yaml means on this machine."""
-    chosen = context.params.execution.device
+    chosen = graph.params.execution.device
     if chosen != "auto":
         return chosen
     return "cuda" if gpu.devices() else "cpu"
 
 
-def kind_of_training(context: Context, one: Run) -> str:
+def jobs_of_runs(graph: Graph, suite: str) -> dict[Run, list[Job]]:
+    """The jobs of each run, trainings that it continues from included under their own run."""
+    jobs: dict[Run, list[Job]] = {}
+    for job in graph.jobs(suite):
+        if "run" in job.names:
+            jobs.setdefault(job.names["run"], []).append(job)
+    return jobs
+
+
+def kind_of_training(graph: Graph, run: Run) -> str:
     """What decides the speed of a run's training; K, seed and learning rate do not."""
-    resolved = settings(context.params, one).model_dump(mode="json")
-    return _kind(resolved, context.params.datasets[one.dataset].source.sample_shape)
+    shape = graph.params.datasets[run.dataset].source.sample_shape
+    return _kind(grid.settings(graph.params, run), shape)
 
 
-def _kind(resolved, sample_shape):
+def _kind(settings: RunSettings, sample_shape: tuple[int, ...]) -> str:
     parts = (
         sample_shape,
-        resolved["network"],
-        resolved["latent"]["dim"],
-        resolved["training"]["batch_size"],
-        resolved["objective"],
-        resolved["prior"],
+        settings.network.model_dump(),
+        settings.latent.dim,
+        settings.training.batch_size,
+        settings.training.precision,
+        settings.objective,
+        settings.prior.model_dump(),
     )
     return json.dumps(parts, sort_keys=True)
 
 
-def measured(context: Context, device: str) -> tuple[dict, dict]:
-    """Speeds {kind of training: [images per second]}, times {(data set, stage): [seconds]}.
+def measured_by(graph: Graph, device: str) -> Measured:
+    """What the finished runs in the results folder took that ran on `device`.
 
-    From the finished runs in the results folder that ran on `device` (on a CPU: with as many
-    threads as params.yaml sets).
+    On a CPU: with as many threads as params.yaml sets.
     """
-    speeds: dict[str, list[float]] = {}
-    timings: dict[tuple[str, str], list[float]] = {}
-    params = context.params
-    for path in sorted(context.paths.results.glob("runs/*/train.json")):
-        about = read_json(path)
-        one = Run(**about["settings"]["run"])
-        threads = device != "cpu" or about["threads"] == params.execution.threads
-        known = one.dataset in params.datasets and one.model in params.models
-        if about["status"] != "ok" or about["device"] != device or not threads or not known:
+    measured = Measured({}, {})
+    params = graph.params
+    for path in sorted(graph.results.glob("runs/*/train.json")):
+        record = _training_record(path)
+        if record is None or record.status != "ok" or record.device != device:
             continue
-        shape = params.datasets[one.dataset].source.sample_shape
-        kind = _kind(about["settings"], shape)
-        speeds.setdefault(kind, []).append(about["images_per_second"])
-        for stage, name in grid.evaluation_jobs(params, one):
-            seconds = _logged_seconds(context.paths.log(stage, name))
-            if seconds is not None:
-                timings.setdefault((one.dataset, stage), []).append(seconds)
-    return speeds, timings
+        if device == "cpu" and record.threads != params.execution.threads:
+            continue
+        try:
+            settings = RunSettings.model_validate(record.settings)
+            run = settings.run
+            grid.check_run(params, run)
+        except (ValidationError, GmganError):  # of other params
+            continue
+        kind = _kind(settings, params.datasets[run.dataset].source.sample_shape)
+        measured.speeds.setdefault(kind, []).append(record.images_per_second)
+        for stage in (stage for stage in STAGES.values() if "run" in stage.per):
+            for log in (graph.results / "logs" / stage.name).glob(f"{run}.*"):
+                seconds = _SECONDS.findall(log.read_text(errors="replace"))
+                if seconds:
+                    place = run.dataset, stage.name
+                    measured.seconds.setdefault(place, []).append(float(seconds[-1]))
+    return measured
 
 
-def _logged_seconds(path):
-    if not path.exists():
+def _training_record(path: Path) -> TrainingRecord | None:
+    artifact = STAGES["train"].writes["record"]
+    assert isinstance(artifact, Json)
+    try:
+        return artifact.read_stamped(path)[0]
+    except (Damaged, OSError):
         return None
-    found = _SECONDS.findall(path.read_text(errors="replace"))
-    return float(found[-1]) if found else None
 
 
-def measure(context: Context, one: Run, seconds: float) -> float:
+def measure(runner: Runner, run: Run, seconds: float) -> float:
     """Images per second of a training of `seconds`, on random data of the right shape."""
     import torch
 
     from gmgan.models.model import build_model
+    from gmgan.models.restore import channels_first
     from gmgan.training.trainer import Trainer
 
-    device = context.device()
-    resolved = settings(context.params, one).model_dump(mode="json")
-    source = context.params.datasets[one.dataset].source
-    shape, n_classes = source.sample_shape, source.n_classes or 1
-    count = 4 * resolved["training"]["batch_size"]
-    if len(shape) == 1:
-        samples = torch.randn(count, *shape)
-    else:
-        height, width, channels = shape
-        samples = torch.randint(256, (count, channels, height, width), dtype=torch.uint8)
-        shape = (channels, height, width)
+    settings = grid.settings(runner.params, run)
+    source = runner.params.datasets[run.dataset].source
+    shape, n_classes = channels_first(list(source.sample_shape)), source.n_classes or 1
+    count = 4 * settings.training.batch_size
+    samples = torch.randint(256, (count, *shape), dtype=torch.uint8)
     trainer = Trainer(
-        build_model(resolved, shape, n_classes, device),
-        resolved["training"],
-        samples.to(device),
-        torch.randint(n_classes, (count,)).to(device),
+        build_model(settings, shape, n_classes, runner.device),
+        settings.training,
+        (torch.randn(count, *shape) if len(shape) == 1 else samples).to(runner.device),
+        torch.randint(n_classes, (count,)).to(runner.device),
         order_seed=0,
         noise_seed=0,
     )
@@ -160,33 +185,32 @@ def measure(context: Context, one: Run, seconds: float) -> float:
     return 1000 * (trainer.kimg - first) / (time.monotonic() - started)
 
 
-def _cost(context, group, speeds, timings):
-    one = group[0]
-    kimg = settings(context.params, one).training.kimg
-    found = speeds.get(kind_of_training(context, one))
-    speed = median(found) if found else None
-    stages = [stage for stage, _ in grid.evaluation_jobs(context.params, group[-1])]
-    known = all((one.dataset, stage) in timings for stage in stages)
-    hours = {
-        stage: median(timings[one.dataset, stage]) / 3600 * stages.count(stage)
+def _cost(runner: Runner, group: list[Run], jobs: list[Job], measured: Measured) -> Cost:
+    """The cost of runs of one data set and model; jobs: those of one of them."""
+    dataset, model = group[0].dataset, group[0].model
+    kimg = grid.settings(runner.params, group[0]).training.kimg
+    speeds = measured.speeds.get(kind_of_training(runner, group[0]))
+    speed = median(speeds) if speeds else None
+    stages = [job.stage for job in jobs if job.stage.name != "train"]
+    known = all((dataset, stage.name) in measured.seconds for stage in stages)
+    hours = [
+        (stage, median(measured.seconds[dataset, stage.name]) / 3600)
         for stage in (stages if known else [])
-    }
+    ]
     return Cost(
-        dataset=one.dataset,
-        model=one.model,
+        dataset=dataset,
+        model=model,
         runs=len(group),
         kimg=kimg,
         images_per_second=speed,
         training_hours=1000 * kimg / speed / 3600 if speed else None,
-        scoring_hours=sum(hours.values()) if known else None,
-        scoring_gpu_hours=sum(hours.get(stage, 0) for stage in ON_GPU) if known else None,
+        scoring_hours=sum(each for _, each in hours) if known else None,
+        scoring_gpu_hours=sum(each for stage, each in hours if stage.needs.gpu) if known else None,
     )
 
 
-def lines(context: Context, suite: str, costs: list[Cost], device: str) -> list[str]:
+def describe(runner: Runner, suite: str, costs: list[Cost], device: str) -> list[str]:
     """The printed table and totals."""
-    params, runs = context.params, grid.suite_runs(context.params, suite)
-    title = params.suites[suite].title
     head = ("data set", "model", "runs", "kimg", "images/s", "training h", "scoring h")
     rows = [
         (
@@ -202,70 +226,69 @@ def lines(context: Context, suite: str, costs: list[Cost], device: str) -> list[
     ]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     return [
-        f"suite {suite}: {title}",
+        f"suite {suite}: {runner.params.suites[suite].title}",
         "",
         *(_aligned(row, widths) for row in [head, *rows]),
         "",
-        *_counts(context, runs),
-        *_totals(params, costs, device, suite),
+        *_counts(runner, suite),
+        *_totals(runner.params.execution.threads, costs, device, suite),
     ]
 
 
-def _counts(context, runs):
-    params, paths = context.params, context.paths
-    jobs = [("train", run.name) for run in grid.trained_runs(params, runs)]
-    jobs += [job for run in runs for job in grid.evaluation_jobs(params, run)]
-    shared = grid.count_dataset_jobs(params, runs)
-    submitted = len(grid.trained_runs(params, runs)) + len(runs) + shared
-    outputs = sum(len(grid.run_outputs(paths, params, run)) for run in runs)
+def _counts(runner: Runner, suite: str) -> list[str]:
+    jobs = runner.jobs(suite)
+    runs = grid.suite_runs(runner.params, suite)
+    own = [job for job in jobs if "run" in job.names]
+    trainings = [job for job in own if job.stage.name == "train"]
+    shared = len(jobs) - len(own) - 2  # without collect and report
+    outputs = sum(len(job.stage.writes) for job in own if job.names["run"] in runs)
     return [
-        f"{len(runs)} runs; {len(jobs) + shared + 2} jobs, which profiles/slurm and "
-        f"profiles/cluster-generic submit as {submitted} and 2 local ones",
-        f"{outputs} files of runs ({outputs / len(runs):.1f} per run), {len(jobs)} logs, "
+        f"{len(runs)} runs; {len(jobs)} jobs, which profiles/slurm and profiles/cluster-generic "
+        f"submit as {len(trainings) + len(runs) + shared} and 2 local ones",
+        f"{outputs} files of runs ({outputs / len(runs):.1f} per run), {len(own)} logs, "
         f"{outputs} entries of Snakemake's own in .snakemake/metadata",
     ]
 
 
-def _totals(params, costs, device, suite):
-    threads = params.execution.threads
+def _totals(threads: int, costs: list[Cost], device: str, suite: str) -> list[str]:
     training = [(cost.training_hours, cost.runs) for cost in costs]
     scoring = [(cost.scoring_hours, cost.runs) for cost in costs]
     on_gpu = [(cost.scoring_gpu_hours, cost.runs) for cost in costs]
     core_hours = threads * (_sum(training) + _sum(scoring))
     where = f"on {device}, {threads} thread{'s' if threads > 1 else ''} a job"
-    unknown = [_unknown(training), _unknown(scoring)]
     expected = f"{core_hours:.3g} core-hours"
     if device == "cuda":
         expected += f", {_sum(training) + _sum(on_gpu):.3g} GPU-hours"
-    least = "at least " if any(unknown) else ""
-    found = [f"expected {where}: {least}{expected}, without the jobs of the data sets"]
-    if unknown[0]:
-        found.append(
-            f"training: no speed was measured for {unknown[0]} runs; time it here with "
-            f"gmgan grid --suite {suite} --measure 10"
+    untrained, unscored = _unknown(training), _unknown(scoring)
+    least = "at least " if untrained or unscored else ""
+    lines = [f"expected {where}: {least}{expected}, without the jobs of the data sets"]
+    if untrained:
+        lines.append(
+            f"training: no speed was measured for {untrained} runs; time it here with "
+            f"gmgan cost --suite {suite} --measure 10"
         )
-    if unknown[1]:
-        found.append(f"scoring: no time was measured for {unknown[1]} runs; score one of each")
-    return found
+    if unscored:
+        lines.append(f"scoring: no time was measured for {unscored} runs; score one of each")
+    return lines
 
 
-def _sum(pairs):
+def _sum(pairs: Pairs) -> float:
     return sum(hours * runs for hours, runs in pairs if hours is not None)
 
 
-def _unknown(pairs):
+def _unknown(pairs: Pairs) -> int:
     return sum(runs for hours, runs in pairs if hours is None)
 
 
-def _times(hours, runs):
+def _times(hours: float | None, runs: int) -> float | None:
     return None if hours is None else hours * runs
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
 
 
-def _aligned(row, widths):
-    left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-    right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
+    left = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
+    right = [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
     return "  ".join([*left, *right])

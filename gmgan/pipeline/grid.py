@@ -1,7 +1,6 @@
 """From a suite to its runs, under which names, in which files."""
 
 import re
-from pathlib import Path
 
 from gmgan.config.run import Run, RunSettings
 from gmgan.config.schema import Dataset, Model, Params
@@ -13,7 +12,7 @@ _RUN_NAME = re.compile(
 
 
 def parse_run(params: Params, name: str) -> Run:
-    """The run called `name`; raises GmganError for a malformed name or an impossible cell."""
+    """The run called `name`; raises GmganError for a malformed name or an impossible run."""
     match = _RUN_NAME.fullmatch(name)
     if not match:
         raise GmganError(
@@ -26,7 +25,7 @@ def parse_run(params: Params, name: str) -> Run:
 
 
 def check_run(params: Params, run: Run):
-    """Raise GmganError if a cell cannot exist; the message says why."""
+    """Raise GmganError if a run cannot exist; the message says why."""
     dataset = params.lookup("datasets", run.dataset)
     model = params.lookup("models", run.model)
     n_classes = dataset.source.n_classes
@@ -74,59 +73,15 @@ def has_clusters(params: Params, run: Run) -> bool:
     return run.K > 1 and not params.models[run.model].needs_labels and labelled
 
 
-def evaluation_jobs(params: Params, run: Run) -> list[tuple[str, str]]:
-    """(stage, name of its log) of every job of a run besides its training."""
-    extractors = params.datasets[run.dataset].evaluation.extractors
-    return [
-        ("sample", run.name),
-        *(("features", f"{run.name}.{extractor}") for extractor in extractors),
-        ("score", run.name),
-        ("tradeoff", run.name),
-        ("explore", run.name),
-        *([("cluster", run.name)] if has_clusters(params, run) else []),
-    ]
-
-
 def trained_runs(params: Params, runs: list[Run]) -> list[Run]:
     """`runs` and the runs that they continue from, each once."""
-    found = dict.fromkeys(runs)
+    trained = dict.fromkeys(runs)
     for run in runs:
         parent = parent_run(params, run, params.models[run.model])
         while parent:
-            found[parent] = None
+            trained[parent] = None
             parent = parent_run(params, parent, params.models[parent.model])
-    return list(found)
-
-
-def count_dataset_jobs(params: Params, runs: list[Run]) -> int:
-    """Jobs that the data sets of `runs` need once: prepare, extractor, real features, floor."""
-    datasets = {run.dataset for run in runs}
-    wanted = [
-        (name, extractor)
-        for name in datasets
-        for extractor in params.datasets[name].evaluation.extractors
-    ]
-    sources = {params.source_names[name] for name in datasets}
-    trained = {extractor_id(params, *each) for each in wanted}
-    return len(sources) + len(trained) + len(wanted) + len(datasets)
-
-
-def run_outputs(paths: "Paths", params: Params, run: Run) -> list[Path]:
-    """The files that a run leaves behind, without logs."""
-    extractors = params.datasets[run.dataset].evaluation.extractors
-    return [
-        paths.weights(run),
-        paths.history(run),
-        paths.snapshots(run),
-        paths.preview(run),
-        paths.train_about(run),
-        paths.samples(run),
-        *(paths.features(run, extractor) for extractor in extractors),
-        paths.scores(run),
-        paths.tradeoff(run),
-        paths.explore(run),
-        *([paths.clusters(run)] if has_clusters(params, run) else []),
-    ]
+    return list(trained)
 
 
 def default_network(dataset: Dataset) -> str:
@@ -137,7 +92,7 @@ def default_network(dataset: Dataset) -> str:
 
 
 def settings(params: Params, run: Run) -> RunSettings:
-    """The data set's settings, changed by the model's. Raises GmganError for a bad cell."""
+    """The data set's settings, changed by the model's. Raises GmganError for an impossible run."""
     check_run(params, run)
     dataset, model = params.datasets[run.dataset], params.models[run.model]
     network = model.network or dataset.network or default_network(dataset)
@@ -175,99 +130,22 @@ def _changed(base, change):
     return base.model_copy(update=change.model_dump(exclude_none=True))
 
 
-class Paths:
-    """Where everything lies under the results folder. The rules name the same files."""
-
-    def __init__(self, results="results"):
-        self.results = Path(results)
-
-    def data(self, source):
-        return self.results / "data" / f"{source}.safetensors"
-
-    def data_about(self, source):
-        return self.results / "data" / f"{source}.json"
-
-    def archives(self):
-        return self.results / "archives"
-
-    def extractor(self, extractor_id):
-        return self.results / "extractors" / f"{extractor_id}.safetensors"
-
-    def extractor_about(self, extractor_id):
-        return self.results / "extractors" / f"{extractor_id}.json"
-
-    def real_features(self, dataset, extractor):
-        return self.results / "real" / f"{dataset}.{extractor}.safetensors"
-
-    def floor(self, dataset):
-        return self.results / "real" / f"{dataset}.floor.json"
-
-    def run(self, run: Run):
-        return self.results / "runs" / run.name
-
-    def weights(self, run):
-        return self.run(run) / "weights.safetensors"
-
-    def train_about(self, run):
-        return self.run(run) / "train.json"
-
-    def history(self, run):
-        return self.run(run) / "history.csv"
-
-    def snapshots(self, run):
-        return self.run(run) / "snapshots.safetensors"
-
-    def preview(self, run):
-        return self.run(run) / "grid.png"
-
-    def samples(self, run):
-        return self.run(run) / "samples.safetensors"
-
-    def features(self, run, extractor):
-        return self.run(run) / f"features.{extractor}.safetensors"
-
-    def scores(self, run):
-        return self.run(run) / "scores.json"
-
-    def tradeoff(self, run):
-        return self.run(run) / "tradeoff.json"
-
-    def clusters(self, run):
-        return self.run(run) / "clusters.json"
-
-    def explore(self, run):
-        return self.run(run) / "explore.safetensors"
-
-    def checkpoint(self, run, fingerprint):
-        return self.results / "checkpoints" / f"{run.name}.{fingerprint}.safetensors"
-
-    def log(self, stage, name):
-        return self.results / "logs" / stage / f"{name}.log"
-
-    def drawn(self, name):
-        return self.results / "drawn" / name
-
-    def score_table(self):
-        return self.results / "scores.csv"
-
-    def tradeoff_table(self):
-        return self.results / "tradeoff.csv"
-
-    def metrics(self):
-        return self.results / "metrics.json"
-
-    def tables(self):
-        return self.results / "tables"
-
-    def figures(self):
-        return self.results / "figures"
-
-    def report(self):
-        return self.results / "report.html"
-
-
 def extractor_id(params: Params, dataset: str, extractor: str) -> str:
     """The name of an extractor's weights: shared by all sets unless it is trained on one."""
     if params.lookup("extractors", extractor).kind == "classifier":
         return f"{params.source_names[dataset]}.{extractor}"
     return extractor
+
+
+def extractor_owner(params: Params, identifier: str) -> tuple[str, str]:
+    """(data set, extractor) whose weights are called `identifier`, the inverse of extractor_id."""
+    source, _, extractor = identifier.rpartition(".")
+    params.lookup("extractors", extractor)
+    users = [
+        name for name, entry in params.datasets.items() if extractor in entry.evaluation.extractors
+    ]
+    if source:
+        params.lookup("datasets", source)
+    elif not users:
+        raise GmganError(f"no data set is scored by the extractor '{extractor}'")
+    return source or users[0], extractor

@@ -6,18 +6,18 @@ PER_ROW = ["metric", "extractor", "extractor_hash", "n_fake", "n_real", "split",
 FROM_SWEEP = ("scales", "sweep")  # comparisons that read the sweep of sigma_scale
 
 
-def rows_by_run(table: pd.DataFrame, columns=PER_ROW) -> dict:
+def rows_by_run(table: pd.DataFrame, columns: list[str] = PER_ROW) -> dict[str, list[list]]:
     """{run: rows} of a tidy score table: lists in the order of `columns`, None where empty."""
     scored = table[table.metric.notna()]
     values = scored[columns].astype(object)
     values = values.where(values.notna(), None)
-    found = {}  # type: dict[str, list[list]]
+    rows: dict[str, list[list]] = {}
     for run, row in zip(scored.run, values.itertuples(index=False), strict=True):
-        found.setdefault(run, []).append(list(row))
-    return found
+        rows.setdefault(run, []).append(list(row))
+    return rows
 
 
-def cells_of(table: pd.DataFrame) -> dict:
+def origins_of(table: pd.DataFrame) -> dict[str, dict]:
     """{run: its data set, model, K, seed, status} of every run in the score table."""
     first = table.drop_duplicates("run")[["run", "dataset", "model", "K", "seed", "status"]]
     plain = first.astype(object).where(first.notna(), None)

@@ -1,4 +1,5 @@
-# What all rules share: the params, the run table, the places and the fingerprints.
+# What all rules share: the params, the runs of the suite, and what the page of stages
+# (gmgan/pipeline/stages.py) says of a rule's stage.
 
 import os
 import sys
@@ -6,11 +7,13 @@ from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
-from gmgan.runtime import gpu
-from gmgan.pipeline import grid
-from gmgan.errors import GmganError
-from gmgan.pipeline.fingerprints import Fingerprints
 from gmgan.config.params import load
+from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import Folder
+from gmgan.pipeline.graph import Graph
+from gmgan.pipeline.grid import extractor_owner, suite_runs
+from gmgan.pipeline.stages import STAGES
+from gmgan.runtime import gpu, worker
 
 try:
     PARAMS_FILE = config.get("params", "params.yaml")
@@ -22,13 +25,13 @@ try:
             f"edit {PARAMS_FILE} for everything else"
         )
     SUITE = str(config.get("suite", PARAMS.suite))
-    RUNS = grid.suite_runs(PARAMS, SUITE)
-    EXPECTED = Fingerprints(PARAMS)
-    EXPECTED.report(SUITE)  # a plug-in that is missing or no Python is named here
+    RUNS = suite_runs(PARAMS, SUITE)
+    GRAPH = Graph(PARAMS)
+    GRAPH.fingerprint(GRAPH.job("report", suite=SUITE))  # plug-ins are missing or wrong here
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
-PATHS = grid.Paths()
+DATASETS = list(dict.fromkeys(run.dataset for run in RUNS))
 
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
 # activation of the environment is needed. (Snakemake formats the prefix once more: {{{{ is {.)
@@ -41,27 +44,13 @@ shell.prefix(
 
 def start_worker():
     """Local jobs on the CPU start as forks of one process that has loaded the libraries."""
-    from gmgan.runtime import worker
-
     if workflow.local_exec and not gpus() and sys.platform == "linux":
         worker.start(PARAMS.execution.threads)
 
 
-def schedule_on_events():
-    """Lift Snakemake's own limit of 100 jobs a second, unless another one was asked for.
-
-    For its sake the scheduler looks again every second, and once more for every job that has ever
-    ended (Snakemake 9.27), which costs more and more. Without a limit it looks when something has
-    happened.
-    """
-    scheduler = getattr(workflow, "scheduler", None)
-    limiter = getattr(scheduler, "job_rate_limiter", None)
-    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
-        scheduler.job_rate_limiter = None
-
-
 wildcard_constraints:
     run=r"[a-z0-9-]+\.[a-z0-9-]+\.K\d+\.s\d+",
+    source=r"[a-z0-9-]+",
     dataset=r"[a-z0-9-]+",
     extractor=r"[a-z0-9-]+",
     extractor_id=r"[a-z0-9.-]+",
@@ -75,14 +64,10 @@ localrules:
     report,
 
 
-def cell(name):
-    return grid.parse_run(PARAMS, name)
-
-
 GPUS_HERE = len(gpu.devices()) if PARAMS.execution.device != "cpu" else 0
 
-# On this machine a job that asks for a GPU gets a share of one (gmgan/runtime/gpu.py): so many run at a
-# time, unless --resources gpu=N says otherwise. Elsewhere the scheduler counts its GPUs.
+# On this machine a job that asks for a GPU gets a share of one (gmgan/runtime/gpu.py): so many run
+# at a time, unless --resources gpu=N says otherwise. Elsewhere the scheduler counts its GPUs.
 if GPUS_HERE and workflow.local_exec and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPUS_HERE * PARAMS.execution.gpu_slots)
 
@@ -92,77 +77,42 @@ def gpus():
     return int(PARAMS.execution.device == "cuda" or GPUS_HERE > 0)
 
 
-def local_files(dataset):
-    """A user's own folder or archive is an input: prepare runs again when it changes."""
-    source = PARAMS.lookup("datasets", dataset).source
-    path = getattr(source, "path", None)
-    return [path] if path and os.path.exists(path) else []
+def job(stage, wildcards):
+    """The job of a stage that a rule's wildcards name."""
+    return GRAPH.job(stage, suite=SUITE, **dict(wildcards.items()))
 
 
-def extractor_owner(identifier):
-    """(data set, extractor) for which `gmgan extractor` makes these weights."""
-    source, _, extractor = identifier.rpartition(".")
-    owner = source or next(
-        name
-        for name, entry in PARAMS.datasets.items()
-        if extractor in entry.evaluation.extractors
-    )
-    return owner, extractor
+def reads(stage):
+    """The input files of a stage's rule."""
+    return lambda wildcards: GRAPH.input_files(job(stage, wildcards))
 
 
-def extractor_inputs(identifier):
-    owner, extractor = extractor_owner(identifier)
-    entry = PARAMS.lookup("extractors", extractor)
-    if entry.kind == "classifier":
-        return data_files(owner)
-    return [entry.weights] if entry.weights and os.path.exists(entry.weights) else []
+def writes(stage, **shown):
+    """The output files of a stage's rule; shown: how Snakemake's own report presents some."""
+    paths = {}
+    for name, artifact in STAGES[stage].writes.items():
+        path = f"{GRAPH.results}/{artifact.path}"
+        if isinstance(artifact, Folder):
+            path = directory(path)
+        paths[name] = report(path, **shown[name]) if name in shown else path
+    return paths
 
 
-def data_files(dataset):
-    source = PARAMS.source_names[dataset]
-    return [PATHS.data(source), PATHS.data_about(source)]
+def fingerprint(stage):
+    """What a stage's result depends on besides its input files, for the rule's params."""
+    return lambda wildcards: GRAPH.fingerprint(job(stage, wildcards))
 
 
-def extractor_files(dataset, extractor):
-    identifier = grid.extractor_id(PARAMS, dataset, extractor)
-    return [PATHS.extractor(identifier), PATHS.extractor_about(identifier)]
+def needs(stage):
+    """What a stage's jobs ask of the scheduler."""
+    declared = STAGES[stage].needs
+    minutes = declared.minutes
+    if callable(minutes):
+        minutes = lambda wildcards: declared.minutes(GRAPH.scope(job(stage, wildcards)))
+    gpu = {"gpu": gpus()} if declared.gpu else {}
+    return {"mem_mb": declared.memory_mb, "runtime": minutes, **gpu}
 
 
-def extractor_weights(dataset):
-    return [
-        PATHS.extractor(grid.extractor_id(PARAMS, dataset, extractor))
-        for extractor in PARAMS.datasets[dataset].evaluation.extractors
-    ]
-
-
-def extractor_about(dataset):
-    return [
-        PATHS.extractor_about(grid.extractor_id(PARAMS, dataset, extractor))
-        for extractor in PARAMS.datasets[dataset].evaluation.extractors
-    ]
-
-
-def real_inputs(dataset):
-    """What scores of a data set compare with: the data and, of images, their features."""
-    extractors = PARAMS.lookup("datasets", dataset).evaluation.extractors
-    features = [PATHS.real_features(dataset, name) for name in extractors]
-    return [*data_files(dataset), *features, *extractor_about(dataset)]
-
-
-def fake_features(name):
-    run = cell(name)
-    extractors = PARAMS.datasets[run.dataset].evaluation.extractors
-    return [PATHS.features(run, extractor) for extractor in extractors]
-
-
-def train_inputs(name):
-    run = cell(name)
-    parent = grid.settings(PARAMS, run).init_from
-    continued = [PATHS.weights(parent), PATHS.train_about(parent)] if parent else []
-    return data_files(run.dataset) + continued
-
-
-def train_minutes(name):
-    """A generous time limit: 150 images per second, at least half an hour."""
-    kimg = grid.settings(PARAMS, cell(name)).training.kimg
-    return int(max(30, kimg * 1000 / 150 / 60))
+def files(stage, output, **names):
+    """The path of one output of a stage."""
+    return str(GRAPH.outputs(GRAPH.job(stage, **names))[output])

@@ -1,88 +1,71 @@
 # Per data set: arrays, feature extractor, features of real images, real-against-real floor.
 
-DATASETS = list(dict.fromkeys(run.dataset for run in RUNS))
-
 
 rule data:
     input:
-        arrays=[
-            path
-            for source in dict.fromkeys(PARAMS.source_names[name] for name in DATASETS)
-            for path in data_files(source)
-        ],
-        real=[path for name in DATASETS for path in real_inputs(name)],
-        floors=[PATHS.floor(name) for name in DATASETS],
+        floors=[files("floor", "floor", dataset=name) for name in DATASETS],
 
 
 rule prepare:
     input:
-        lambda w: local_files(w.dataset),
+        reads("prepare"),
     output:
-        data="results/data/{dataset}.safetensors",
-        about="results/data/{dataset}.json",
+        **writes("prepare"),
     log:
-        "results/logs/prepare/{dataset}.log",
+        "results/logs/prepare/{source}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        **needs("prepare"),
     params:
-        fingerprint=lambda w: EXPECTED.data(w.dataset),
+        fingerprint=fingerprint("prepare"),
     shell:
-        "gmgan prepare {wildcards.dataset} > {log} 2>&1"
+        "gmgan prepare {wildcards.source} > {log} 2>&1"
 
 
 rule extractor:
     input:
-        lambda w: extractor_inputs(w.extractor_id),
+        reads("extractor"),
     output:
-        weights="results/extractors/{extractor_id}.safetensors",
-        about="results/extractors/{extractor_id}.json",
+        **writes("extractor"),
     log:
         "results/logs/extractor/{extractor_id}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=120,
-        gpu=gpus(),
+        **needs("extractor"),
     params:
-        fingerprint=lambda w: EXPECTED.extractor(*extractor_owner(w.extractor_id)),
-        owner=lambda w: extractor_owner(w.extractor_id),
+        fingerprint=fingerprint("extractor"),
+        owner=lambda w: extractor_owner(PARAMS, w.extractor_id),
     shell:
         "gmgan extractor {params.owner} > {log} 2>&1"
 
 
 rule real_features:
     input:
-        data=lambda w: PATHS.data(PARAMS.source_names[w.dataset]),
-        extractor=lambda w: extractor_files(w.dataset, w.extractor),
+        reads("real_features"),
     output:
-        "results/real/{dataset}.{extractor}.safetensors",
+        **writes("real_features"),
     log:
         "results/logs/real_features/{dataset}.{extractor}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=120,
-        gpu=gpus(),
+        **needs("real_features"),
     params:
-        fingerprint=lambda w: EXPECTED.real_features(w.dataset, w.extractor),
+        fingerprint=fingerprint("real_features"),
     shell:
         "gmgan real-features {wildcards.dataset} {wildcards.extractor} > {log} 2>&1"
 
 
 rule floor:
     input:
-        lambda w: real_inputs(w.dataset),
+        reads("floor"),
     output:
-        "results/real/{dataset}.floor.json",
+        **writes("floor"),
     log:
         "results/logs/floor/{dataset}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=60,
+        **needs("floor"),
     params:
-        fingerprint=lambda w: EXPECTED.floor(w.dataset),
+        fingerprint=fingerprint("floor"),
     shell:
         "gmgan floor {wildcards.dataset} > {log} 2>&1"

@@ -3,148 +3,118 @@
 
 rule train:
     input:
-        lambda w: train_inputs(w.run),
+        reads("train"),
     output:
-        weights="results/runs/{run}/weights.safetensors",
-        history="results/runs/{run}/history.csv",
-        snapshots="results/runs/{run}/snapshots.safetensors",
-        grid=report(
-            "results/runs/{run}/grid.png",
-            caption="../report/grid.rst",
-            category="Samples",
-            labels={"run": "{run}"},
+        **writes(
+            "train",
+            preview={
+                "caption": "../report/grid.rst",
+                "category": "Samples",
+                "labels": {"run": "{run}"},
+            },
         ),
-        about="results/runs/{run}/train.json",
     log:
         "results/logs/train/{run}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=lambda w: train_minutes(w.run),
-        gpu=gpus(),
+        **needs("train"),
     params:
-        fingerprint=lambda w: EXPECTED.train(cell(w.run)),
+        fingerprint=fingerprint("train"),
     shell:
         "gmgan train {wildcards.run} > {log} 2>&1"
 
 
 rule sample:
     input:
-        weights="results/runs/{run}/weights.safetensors",
-        about="results/runs/{run}/train.json",
-        data=lambda w: PATHS.data_about(PARAMS.source_names[cell(w.run).dataset]),
+        reads("sample"),
     output:
-        "results/runs/{run}/samples.safetensors",
+        **writes("sample"),
     log:
         "results/logs/sample/{run}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=4000,
-        runtime=60,
-        gpu=gpus(),
+        **needs("sample"),
     params:
-        fingerprint=lambda w: EXPECTED.sample(cell(w.run)),
+        fingerprint=fingerprint("sample"),
     shell:
         "gmgan sample {wildcards.run} > {log} 2>&1"
 
 
 rule features:
     input:
-        samples="results/runs/{run}/samples.safetensors",
-        extractor=lambda w: extractor_files(cell(w.run).dataset, w.extractor),
+        reads("features"),
     output:
-        "results/runs/{run}/features.{extractor}.safetensors",
+        **writes("features"),
     log:
         "results/logs/features/{run}.{extractor}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=120,
-        gpu=gpus(),
+        **needs("features"),
     params:
-        fingerprint=lambda w: EXPECTED.features(cell(w.run), w.extractor),
+        fingerprint=fingerprint("features"),
     shell:
         "gmgan features {wildcards.run} {wildcards.extractor} > {log} 2>&1"
 
 
 rule score:
     input:
-        samples="results/runs/{run}/samples.safetensors",
-        snapshots="results/runs/{run}/snapshots.safetensors",
-        features=lambda w: fake_features(w.run),
-        real=lambda w: real_inputs(cell(w.run).dataset),
+        reads("score"),
     output:
-        "results/runs/{run}/scores.json",
+        **writes("score"),
     log:
         "results/logs/score/{run}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=120,
+        **needs("score"),
     params:
-        fingerprint=lambda w: EXPECTED.scores(cell(w.run)),
+        fingerprint=fingerprint("score"),
     shell:
         "gmgan score {wildcards.run} > {log} 2>&1"
 
 
 rule tradeoff:
     input:
-        weights="results/runs/{run}/weights.safetensors",
-        about="results/runs/{run}/train.json",
-        data=lambda w: data_files(cell(w.run).dataset),
-        real=lambda w: real_inputs(cell(w.run).dataset),
-        extractors=lambda w: extractor_weights(cell(w.run).dataset),
+        reads("tradeoff"),
     output:
-        "results/runs/{run}/tradeoff.json",
+        **writes("tradeoff"),
     log:
         "results/logs/tradeoff/{run}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=240,
-        gpu=gpus(),
+        **needs("tradeoff"),
     params:
-        fingerprint=lambda w: EXPECTED.tradeoff(cell(w.run)),
+        fingerprint=fingerprint("tradeoff"),
     shell:
         "gmgan tradeoff {wildcards.run} > {log} 2>&1"
 
 
 rule cluster:
     input:
-        weights="results/runs/{run}/weights.safetensors",
-        about="results/runs/{run}/train.json",
-        data=lambda w: data_files(cell(w.run).dataset),
+        reads("cluster"),
     output:
-        "results/runs/{run}/clusters.json",
+        **writes("cluster"),
     log:
         "results/logs/cluster/{run}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=120,
-        gpu=gpus(),
+        **needs("cluster"),
     params:
-        fingerprint=lambda w: EXPECTED.clusters(cell(w.run)),
+        fingerprint=fingerprint("cluster"),
     shell:
         "gmgan cluster {wildcards.run} > {log} 2>&1"
 
 
 rule explore:
     input:
-        weights="results/runs/{run}/weights.safetensors",
-        about="results/runs/{run}/train.json",
-        samples="results/runs/{run}/samples.safetensors",
-        data=lambda w: data_files(cell(w.run).dataset),
+        reads("explore"),
     output:
-        "results/runs/{run}/explore.safetensors",
+        **writes("explore"),
     log:
         "results/logs/explore/{run}.log",
     threads: PARAMS.execution.threads
     resources:
-        mem_mb=8000,
-        runtime=60,
-        gpu=gpus(),
+        **needs("explore"),
     params:
-        fingerprint=lambda w: EXPECTED.explore(cell(w.run)),
+        fingerprint=fingerprint("explore"),
     shell:
         "gmgan explore {wildcards.run} > {log} 2>&1"

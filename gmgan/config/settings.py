@@ -1,0 +1,83 @@
+"""What each stage is told: the settings that its function gets and that its fingerprint covers."""
+
+from gmgan.config.run import Run, RunSettings
+from gmgan.config.schema import (
+    ClassifierExtractor,
+    Clustering,
+    Dataset,
+    Extractor,
+    Model,
+    Strict,
+)
+
+
+class ExtractorSettings(Strict):
+    """How an extractor is made; `source` is the data that a classifier is trained on."""
+
+    source: str | None
+    extractor: Extractor
+
+
+class RealFeatureSettings(Strict):
+    """Which real images the scores of a data set compare with."""
+
+    dataset: str
+    split: str
+    n_real: int
+    n_fake: int
+
+
+class SampleSettings(Strict):
+    """How many samples a run is scored on."""
+
+    run: RunSettings
+    n_fake: int
+
+
+class FeatureSettings(Strict):
+    """Whose samples an extractor sees."""
+
+    run: Run
+    extractor: str
+
+
+class ClusterSettings(Strict):
+    """How a run's components cluster held-out samples; `classifier` is None for points."""
+
+    run: RunSettings
+    clustering: Clustering
+    classifier: ClassifierExtractor | None
+
+
+class ExploreSettings(Strict):
+    """At which scales the explorer shows a run."""
+
+    run: RunSettings
+    sigma_scales: list[float]
+
+
+class TableSettings(Strict):
+    """The suite that the score tables are of, and its runs in order."""
+
+    suite: str
+    runs: list[Run]
+
+
+class ReportSettings(Strict):
+    """The suite that the report is of, and the entries of params.yaml that it names."""
+
+    suite: str
+    title: str
+    runs: list[Run]
+    datasets: dict[str, Dataset]
+    models: dict[str, Model]
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """A model's name -> the model that it is compared with, for those that have one."""
+        return {name: model.baseline for name, model in self.models.items() if model.baseline}
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """A model's name -> its title."""
+        return {name: model.title for name, model in self.models.items()}

@@ -1,0 +1,56 @@
+"""Prepare a data set: its arrays, and a description with counts and statistics."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gmgan import data, plugins
+from gmgan.config.schema import ImagesSource, Source
+from gmgan.data.archives import Archives
+from gmgan.data.splits import Splits, check_splits
+from gmgan.errors import GmganError
+from gmgan.records import DataDescription, SplitStatistics
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The outputs of the stage."""
+
+    data: Splits
+    description: DataDescription
+
+
+def prepare(settings: Source, archives: Archives) -> Prepared:
+    """Read a data set.
+
+    Raises GmganError if the reader gives another shape or number of classes than the source
+    declares.
+    """
+    read = plugins.load(settings.kind, data.READERS)
+    splits = read(settings, archives)
+    counted = isinstance(settings, ImagesSource) and settings.classes is None
+    n_classes = len(splits.classes) if counted else settings.n_classes or 0
+    try:
+        check_splits(splits, settings.sample_shape, n_classes)
+    except GmganError as error:
+        raise GmganError(f"source {settings.kind}: {error}") from error
+    description = DataDescription(
+        source=settings.model_dump(mode="json"),
+        sha256="",  # of the file, which the runner writes
+        classes=splits.classes,
+        sample_shape=list(splits.train.shape[1:]),
+        train=_statistics(splits.train, splits.train_labels, len(splits.classes)),
+        test=_statistics(splits.test, splits.test_labels, len(splits.classes)),
+    )
+    return Prepared(splits, description)
+
+
+def _statistics(samples: np.ndarray, labels: np.ndarray, n_classes: int) -> SplitStatistics:
+    axes: Any = tuple(range(samples.ndim - 1))
+    return SplitStatistics(
+        count=len(samples),
+        per_class=np.bincount(labels[labels >= 0], minlength=n_classes).tolist(),
+        mean=samples.mean(axes, dtype=np.float64).tolist(),
+        std=samples.std(axes, dtype=np.float64).tolist(),
+    )

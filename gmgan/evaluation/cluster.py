@@ -1,0 +1,118 @@
+"""Cluster real samples by the components of an unsupervised GM-GAN, and by k-means."""
+
+import numpy as np
+import torch
+
+from gmgan.config.run import Run
+from gmgan.config.settings import ClusterSettings
+from gmgan.data.splits import Splits
+from gmgan.evaluation import classifier
+from gmgan.evaluation.clustering import (
+    BASELINES,
+    clustering_scores,
+    contingency,
+    kmeans_clusters,
+    majority_classes,
+    matched_classes,
+    nearest_neighbour_clusters,
+)
+from gmgan.evaluation.extractor import to_images
+from gmgan.models.model import Model, sample
+from gmgan.models.restore import restore_model
+from gmgan.records import Clusters, DataDescription, Score, TrainingRecord
+from gmgan.runtime.progress import Progress
+from gmgan.seeds import derive_seed
+
+SPLIT = "test"
+
+
+def cluster(
+    weights: dict[str, np.ndarray],
+    record: TrainingRecord,
+    data: Splits,
+    description: DataDescription,
+    settings: ClusterSettings,
+    device: torch.device,
+) -> Clusters:
+    """How well a run's components cluster the held-out split (Ben-Yosef and Weinshall 2018).
+
+    Labelled pairs (G(z), k) train a K-way classifier, which assigns every real held-out sample to a
+    component; class labels serve only to score the result. k-means with the same K and seed is fit
+    on the training split and assigns the same held-out samples.
+    """
+    run, n_classes = settings.run.run, len(description.classes)
+
+    def scores(clusters: np.ndarray) -> list[Score]:
+        values = clustering_scores(data.test_labels, clusters, n_classes, run.K)
+        return [
+            Score(
+                metric=metric,
+                value=value,
+                n_real=len(data.test_labels),
+                extractor="clusters",
+                extractor_hash="clusters",
+                split=SPLIT,
+            )
+            for metric, value in values.items()
+        ]
+
+    baselines = {name: scores(ids) for name, ids in _kmeans(data, settings, run).items()}
+    if record.status != "ok":
+        return Clusters(
+            run=run.name,
+            status=record.status,
+            n_generated=settings.clustering.n_generated,
+            scores=[],
+            table=None,
+            baselines=baselines,
+        )
+    model = restore_model(settings.run, weights, description, device)
+    clusters = component_clusters(model, settings, data.test, device)
+    table = contingency(data.test_labels, clusters, n_classes, run.K)
+    return Clusters(
+        run=run.name,
+        status=record.status,
+        n_generated=settings.clustering.n_generated,
+        scores=scores(clusters),
+        table=table.tolist(),
+        majority_class=majority_classes(table).tolist(),
+        matched_class=matched_classes(table).tolist(),
+        baselines=baselines,
+    )
+
+
+def component_clusters(
+    model: Model, settings: ClusterSettings, held_out: np.ndarray, device: torch.device
+) -> np.ndarray:
+    """For each held-out sample the component that a classifier of generated samples gives it.
+
+    held_out: uint8 N x H x W x C or float32 N x 2. Returns N integers.
+    """
+    run, entry = settings.run.run, settings.classifier
+    seed = derive_seed("clusters", run.dataset, run.seed)
+    samples, components, _ = sample(model, settings.clustering.n_generated, seed, device)
+    if entry is None:
+        return nearest_neighbour_clusters(samples, components, held_out)
+    entry = entry.model_copy(update={"kimg": settings.clustering.kimg or entry.kimg})
+    with Progress(entry.kimg, f"classifier of components of {run}", "kimg") as progress:
+        net = classifier.train_classifier(
+            to_images(samples, device),
+            torch.from_numpy(components).to(device),
+            run.K,
+            entry,
+            derive_seed("component classifier", run.dataset, run.K, run.seed),
+            lambda count, loss: progress.update(count / 1000),
+        )
+    return classifier.predict(net, to_images(held_out, device)).cpu().numpy()
+
+
+def _kmeans(data: Splits, settings: ClusterSettings, run: Run) -> dict[str, np.ndarray]:
+    """Clusters of the held-out split by each baseline; PCA only where it leaves dimensions out."""
+    dims = dict(zip(BASELINES, (None, settings.clustering.pca_dim), strict=True))
+    seed = derive_seed("k-means", run.dataset, run.K, run.seed)
+    starts = settings.clustering.kmeans_starts
+    return {
+        name: kmeans_clusters(data.train, data.test, run.K, seed, starts, dim)
+        for name, dim in dims.items()
+        if dim is None or dim < np.prod(data.train.shape[1:])
+    }

@@ -1,0 +1,112 @@
+"""Make a feature extractor: train the classifier, or check and convert Inception weights."""
+
+import hashlib
+import io
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gmgan.config.schema import ClassifierExtractor, InceptionExtractor
+from gmgan.config.settings import ExtractorSettings
+from gmgan.data.archives import Archives
+from gmgan.data.splits import Splits
+from gmgan.errors import GmganError
+from gmgan.evaluation import classifier
+from gmgan.evaluation.extractors import INCEPTION_ADDRESS, inception
+from gmgan.records import DataDescription, ExtractorDescription
+from gmgan.runtime.progress import Progress
+from gmgan.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class MadeExtractor:
+    """The outputs of the stage."""
+
+    weights: dict[str, np.ndarray]
+    description: ExtractorDescription
+
+
+def extractor(
+    data: Splits | None,
+    description: DataDescription | None,
+    settings: ExtractorSettings,
+    archives: Archives,
+    device: torch.device,
+) -> MadeExtractor:
+    """The weights of an extractor; data and description are those that a classifier is trained on.
+
+    Raises GmganError for a classifier on unlabelled data, and for missing or wrong weights.
+    """
+    if isinstance(settings.extractor, InceptionExtractor):
+        return _inception(settings.extractor, archives)
+    assert data is not None and description is not None and settings.source is not None
+    return _trained(data, description, settings.extractor, settings.source, device)
+
+
+def _trained(
+    data: Splits,
+    description: DataDescription,
+    entry: ClassifierExtractor,
+    source: str,
+    device: torch.device,
+) -> MadeExtractor:
+    n_classes = len(description.classes)
+    if not n_classes:
+        raise GmganError(
+            f"data set '{source}' has no labels, so no classifier can be trained on it; name "
+            "another extractor in its evaluation"
+        )
+    with Progress(entry.kimg, f"classifier for {source}", "kimg") as progress:
+        net = classifier.train_classifier(
+            to_images(data.train, device),
+            torch.from_numpy(data.train_labels).to(device),
+            n_classes,
+            entry,
+            derive_seed("classifier", source),
+            lambda count, loss: progress.update(count / 1000),
+        )
+
+    def accuracy(samples: np.ndarray, labels: np.ndarray) -> float:
+        predicted = classifier.predict(net, to_images(samples, device)).cpu().numpy()
+        return float((predicted == labels).mean())
+
+    height, width, channels = description.sample_shape
+    return MadeExtractor(
+        {name: tensor.cpu().numpy() for name, tensor in net.state_dict().items()},
+        ExtractorDescription(
+            kind=entry.kind,
+            hash="",  # of the file, which the runner writes
+            trained_on=source,
+            sample_shape=[channels, height, width],
+            n_classes=n_classes,
+            channels=list(entry.channels),
+            feature_dim=entry.feature_dim,
+            train_accuracy=accuracy(data.train, data.train_labels),
+            test_accuracy=accuracy(data.test, data.test_labels),
+        ),
+    )
+
+
+def to_images(samples: np.ndarray, device: torch.device) -> torch.Tensor:
+    """uint8 images N x H x W x C as a tensor N x C x H x W on the device."""
+    return torch.from_numpy(samples).permute(0, 3, 1, 2).contiguous().to(device)
+
+
+def _inception(entry: InceptionExtractor, archives: Archives) -> MadeExtractor:
+    try:
+        content = archives.fetch(entry.weights, INCEPTION_ADDRESS, entry.sha256)
+        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        inception(weights)  # shapes are checked here rather than an hour later
+    except GmganError as error:
+        raise GmganError(f"extractors.inception.weights: {error}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise GmganError(
+            "extractors.inception.weights: the file cannot be read as weights "
+            f"({str(error).splitlines()[0]}); fetch {INCEPTION_ADDRESS} again"
+        ) from error
+    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+    return MadeExtractor(
+        arrays, ExtractorDescription(kind=entry.kind, hash=hashlib.sha256(content).hexdigest())
+    )

@@ -1,0 +1,103 @@
+"""The file in which a training keeps its state, so that a killed job goes on where it was."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import hash_array
+from gmgan.pipeline.files import atomic_path
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A training's checkpoint at `path`, or a file of the user's choice to go on from (`resume`).
+
+    settings: of the training, as JSON; a checkpoint of others is refused.
+    """
+
+    path: Path
+    fingerprint: str
+    settings: dict[str, Any]
+    resume: Path | None = None
+
+    def save(self, tensors: "dict[str, torch.Tensor]", about: dict[str, Any]) -> None:
+        """Write the state of a training, whole or not at all: tensors, and a JSON object."""
+        import torch
+        from safetensors.torch import save_file
+
+        plain = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
+        stored = {
+            "fingerprint": self.fingerprint,
+            "settings": self.settings,
+            "about": about,
+            "arrays": {name: hash_array(tensor.numpy()) for name, tensor in plain.items()},
+        }
+        with atomic_path(self.path) as temporary:
+            save_file(plain, temporary, metadata={"checkpoint": json.dumps(stored)})
+
+    def load(self) -> "tuple[dict[str, torch.Tensor], dict[str, Any]] | None":
+        """The saved state on the CPU; None if there is none.
+
+        Raises GmganError if it is damaged, or was made with other parameters (the message lists
+        them), other code or other data.
+        """
+        path = self.resume or self.path
+        if not path.exists():
+            if self.resume:
+                raise GmganError(f"--resume: there is no file {path}")
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                stored = json.loads((file.metadata() or {})["checkpoint"])
+                self._refuse_others(path, stored)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise GmganError(f"{path} is damaged ({error}); {self._cure()}") from error
+        except (KeyError, ValueError) as error:
+            raise GmganError(f"{path} is no checkpoint of a training; {self._cure()}") from error
+        if stored["arrays"] != {name: hash_array(t.numpy()) for name, t in tensors.items()}:
+            raise GmganError(
+                f"{path} is damaged (its content is not the one that was written); {self._cure()}"
+            )
+        return tensors, stored["about"]
+
+    def remove(self) -> None:
+        """Forget the state: the training's outputs have been written."""
+        self.path.unlink(missing_ok=True)
+
+    def _refuse_others(self, path: Path, stored: dict[str, Any]) -> None:
+        changes = differences(stored["settings"], self.settings)
+        if changes:
+            raise GmganError(
+                f"{path} is a checkpoint of other parameters ({'; '.join(changes)}); "
+                "change them back, or train without --resume"
+            )
+        if stored["fingerprint"] != self.fingerprint:
+            raise GmganError(
+                f"{path} is a checkpoint of other code or other data; train without --resume"
+            )
+
+    def _cure(self) -> str:
+        return "choose another file" if self.resume else "delete it and train again"
+
+
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """`key: old -> new` for every setting that differs."""
+    lines = []
+    for key in sorted(set(before) | set(now)):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: {old} -> {new}")
+    return lines

@@ -1,0 +1,109 @@
+"""Files written whole or not at all: under a temporary name, then renamed."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmgan.errors import GmganError
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path in the folder of `path` that becomes `path` when the block succeeds.
+
+    On failure the temporary file is removed and `path` stays as it was. Raises GmganError when
+    the disk is full or the folder cannot be written.
+    """
+    path = Path(path)
+    with _writing(path, "another results folder with --results"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that becomes `path` when the block succeeds.
+
+    On failure nothing is left. Raises GmganError if `path` exists already or the disk is full.
+    """
+    path = Path(path)
+    if path.exists():
+        raise GmganError(f"{path} exists already; remove it or choose another --out")
+    with _writing(path, "another --out"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o755)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _writing(path: Path, other: str) -> Iterator[None]:
+    """Errors of the file system in the block become one line that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise GmganError(f"cannot write {path}: {reason}; free space or choose {other}") from error
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: str | Path, content: str) -> None:
+    """Write `content` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A picture (uint8 rows x columns, or rows x columns x 1 or 3) as the bytes of a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    flat = picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
+    Image.fromarray(flat).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON of nested dicts, lists and numbers; NaN and infinity become null."""
+    return json.dumps(finite(value), indent=1) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """Nested dicts and lists with plain numbers; NaN and infinity become None."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

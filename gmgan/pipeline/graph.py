@@ -1,0 +1,194 @@
+"""The jobs of a project: the page of stages under given params."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gmgan.config.run import Run
+from gmgan.config.schema import Params
+from gmgan.errors import GmganError
+from gmgan.pipeline import grid
+from gmgan.pipeline.artifacts import Stamped
+from gmgan.pipeline.fingerprints import code_hash, digest
+from gmgan.pipeline.stage import Key, Ref, Refs, Scope, Stage, known_names
+from gmgan.pipeline.stages import STAGES
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage for one key."""
+
+    stage: Stage
+    key: Key
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The parts of the key by name: the wildcards of the stage's rule."""
+        return dict(zip(self.stage.per, self.key, strict=True))
+
+    def __str__(self) -> str:
+        return f"{self.stage.name} {' '.join(map(str, self.key))}"
+
+
+class Graph:
+    """Which jobs exist, what each reads, and the fingerprint of each."""
+
+    def __init__(self, params: Params, results: str | Path = "results"):
+        self.params, self.results = params, Path(results)
+        self._fingerprints: dict[Job, str] = {}
+        self._scopes: dict[tuple[tuple[str, ...], Key], Scope] = {}
+        self._runs: dict[str, Run] = {}
+
+    def job(self, stage: str, **names: Any) -> Job:
+        """The job of a stage, its key given by name (a run by its name or as a Run).
+
+        Raises GmganError for a name that does not exist.
+        """
+        declared = known_names(STAGES, stage)
+        if isinstance(names.get("run"), str):
+            names["run"] = self._run(names["run"])
+        job = Job(declared, tuple(names[name] for name in declared.per))
+        if not declared.applies(self.scope(job)):
+            raise GmganError(f"{job}: {declared.otherwise}")
+        return job
+
+    def scope(self, job: Job) -> Scope:
+        """The names that a job's key implies."""
+        place = job.stage.per, job.key
+        if place not in self._scopes:
+            self._scopes[place] = Scope.of(self.params, job.names)
+        return self._scopes[place]
+
+    def reads(self, job: Job) -> dict[str, Refs]:
+        """What a job reads, by the name under which its function gets it."""
+        at = self.scope(job)
+        return {name: read(at) for name, read in job.stage.reads.items()}
+
+    def settings(self, job: Job) -> BaseModel:
+        """The typed settings that a job's function gets."""
+        return job.stage.settings(self.scope(job))
+
+    def fingerprint(self, job: Job) -> str:
+        """A hash of everything that a job's result depends on.
+
+        That is its key, its settings, the code that computes it, and the same of all that it reads.
+        """
+        if job not in self._fingerprints:
+            settings = self.settings(job)
+            module = job.stage.compute.partition(":")[0]
+            self._fingerprints[job] = digest(
+                job.stage.name,
+                [str(part) for part in job.key],
+                _without(settings.model_dump(mode="json"), job.stage.unhashed),
+                code_hash(module, *job.stage.code(settings)),
+                file_hashes(job.stage.folder) if job.stage.folder else None,
+                [(name, self._read_fingerprints(refs)) for name, refs in self.reads(job).items()],
+            )
+        return self._fingerprints[job]
+
+    def path(self, ref: Ref) -> Path:
+        """Where a file of a job lies."""
+        job = Job(ref.stage, ref.key)
+        return self.results / ref.stage.writes[ref.output].path.format(**job.names)
+
+    def outputs(self, job: Job) -> dict[str, Path]:
+        """The files of a job by name."""
+        return {name: self.path(Ref(job.stage, name, job.key)) for name in job.stage.writes}
+
+    def log(self, job: Job) -> Path:
+        """The log of a job, as the rules write it."""
+        if job.stage.per == ("suite",):
+            return self.results / "logs" / f"{job.stage.name}.log"
+        return self.results / "logs" / job.stage.name / f"{'.'.join(map(str, job.key))}.log"
+
+    def state_of(self, run: Run) -> str:
+        """How far a run is: `-`, `trained`, `scored`, or why its training failed."""
+        if not self.outputs(self.job("train", run=run))["record"].exists():
+            return "-"
+        record = self.outputs(self.job("train", run=run))["record"]
+        status = json.loads(record.read_text())["status"]
+        if status != "ok":
+            return status
+        scored = self.outputs(self.job("score", run=run))["scores"].exists()
+        return "scored" if scored else "trained"
+
+    def carrier(self, job: Job) -> tuple[str, Path] | None:
+        """The output that carries the stamp, and its path; None for outputs that nobody reads."""
+        carriers = [
+            name for name, output in job.stage.writes.items() if isinstance(output, Stamped)
+        ]
+        return (carriers[-1], self.outputs(job)[carriers[-1]]) if carriers else None
+
+    def input_files(self, job: Job) -> list[str]:
+        """The files that a job reads: with every output the one that carries its stamp."""
+        files = {}
+        for ref in flat(self.reads(job).values()):
+            files[self.path(ref)] = None
+            carrier = self.carrier(Job(ref.stage, ref.key))
+            if carrier:
+                files[carrier[1]] = None
+        local = [path for path in job.stage.local_files(self.scope(job)) if Path(path).exists()]
+        return [*map(str, files), *local]
+
+    def jobs(self, suite: str) -> list[Job]:
+        """All jobs of a suite, each once and after those that it reads from."""
+        jobs: dict[Job, None] = {}
+
+        def add(job: Job) -> None:
+            if job not in jobs:
+                for other in self.before(job):
+                    add(other)
+                jobs[job] = None
+
+        add(self.job("collect", suite=suite))
+        add(self.job("report", suite=suite))
+        return list(jobs)
+
+    def before(self, job: Job) -> Iterator[Job]:
+        """The jobs that a job reads from, each once."""
+        yield from dict.fromkeys(Job(ref.stage, ref.key) for ref in flat(self.reads(job).values()))
+
+    def _read_fingerprints(self, refs: Refs) -> list[str]:
+        jobs = dict.fromkeys(Job(ref.stage, ref.key) for ref in flat([refs]))
+        return [self.fingerprint(job) for job in jobs]
+
+    def _run(self, name: str) -> Run:
+        if name not in self._runs:
+            self._runs[name] = grid.parse_run(self.params, name)
+        return self._runs[name]
+
+
+def flat(refs: Iterable[Refs]) -> Iterator[Ref]:
+    """All files in nested references."""
+    for each in refs:
+        if isinstance(each, dict):
+            yield from flat(each.values())
+        elif each is not None:
+            yield each
+
+
+@cache
+def file_hashes(package: str) -> list[str]:
+    """Hashes of the files beside a package's modules, such as templates."""
+    folder = Path(__file__).parents[2].joinpath(*package.split("."))
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.suffix not in (".py", ".pyc")
+    ]
+
+
+def _without(value: Any, names: frozenset[str]) -> Any:
+    """Nested dicts and lists without the entries called `names`."""
+    if not names:
+        return value
+    if isinstance(value, dict):
+        return {name: _without(item, names) for name, item in value.items() if name not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value

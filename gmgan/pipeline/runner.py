@@ -1,0 +1,195 @@
+"""Runs a job: loads what it reads, calls its function, writes what it gives.
+
+This is the only place where a record meets its file. On reading, a file must carry the expected
+fingerprint and hold the very content that was written; on writing, all outputs of a job appear whole
+or not at all, the one with the stamp last.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gmgan.config.run import Run
+from gmgan.config.schema import Params
+from gmgan.data.archives import Archives
+from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import Damaged, Stamped, hash_file, with_hashes
+from gmgan.pipeline.checkpoints import CheckpointFile
+from gmgan.pipeline.graph import Graph, Job
+from gmgan.pipeline.provenance import provenance
+from gmgan.pipeline.stage import Ref, Refs
+from gmgan.records import Stored
+
+
+class Runner(Graph):
+    """The jobs of a project, and how they are run."""
+
+    def __init__(self, params: Params, results: str | Path = "results", processes: int = 1):
+        super().__init__(params, results)
+        self.processes = processes
+        self._stamps: dict[Job, dict[str, Any]] = {}
+
+    def run(self, job: Job, resume: Path | None = None) -> None:
+        """Run a job and write its outputs.
+
+        resume: a checkpoint to go on from, for trainings. Raises GmganError if an input is missing,
+        made from other parameters or code, or damaged.
+        """
+        module, _, name = job.stage.compute.partition(":")
+        compute = getattr(import_module(module), name)
+        handles = {name: self._handle(name, job, resume) for name in job.stage.handles}
+        value = compute(**self.inputs(job), settings=self.settings(job), **handles)
+        self.write(job, value)
+        if "checkpoint" in handles:
+            handles["checkpoint"].remove()
+
+    def inputs(self, job: Job) -> dict[str, Any]:
+        """What a job reads, loaded and checked; of a suite's runs and data sets only when used."""
+        lazy = job.stage.per == ("suite",)
+        return {name: self._load(refs, lazy) for name, refs in self.reads(job).items()}
+
+    def read(self, stage: str, output: str, **names: Any) -> Any:
+        """One output of a stage, loaded and checked."""
+        job = self.job(stage, **names)
+        return self.load(Ref(job.stage, output, job.key))
+
+    def load(self, ref: Ref) -> Any:
+        """The content of a file. Raises GmganError if it is missing, out of date or damaged."""
+        job, path = Job(ref.stage, ref.key), self.path(ref)
+        artifact = ref.stage.writes[ref.output]
+        carrier = self.carrier(job)
+        assert carrier is not None
+        try:
+            if isinstance(artifact, Stamped) and carrier[0] == ref.output:
+                value, stamp = artifact.read_stamped(path)
+                self._check_stamp(job, path, stamp)
+                self._stamps[job] = stamp
+                return value
+            if self.stamp(job)["files"].get(ref.output) != hash_file(path):
+                raise Damaged("its content is not the one that was written")
+            return artifact.read(path)
+        except FileNotFoundError as error:
+            raise GmganError(
+                f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
+            ) from error
+        except Damaged as error:
+            raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
+
+    def stamp(self, job: Job) -> dict[str, Any]:
+        """The stamp of a job's outputs: `fingerprint`, `provenance`, `files`."""
+        if job not in self._stamps:
+            name, path = self.carrier(job) or ("", Path())
+            artifact = job.stage.writes[name]
+            assert isinstance(artifact, Stamped)
+            try:
+                stamp = artifact.read_stamp(path)
+            except FileNotFoundError as error:
+                raise GmganError(
+                    f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
+                ) from error
+            except Damaged as error:
+                raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
+            self._check_stamp(job, path, stamp)
+            self._stamps[job] = stamp
+        return self._stamps[job]
+
+    def fits(self, job: Job) -> bool:
+        """True if all outputs of a job are there, up to date and undamaged."""
+        try:
+            for name in job.stage.writes:
+                self.load(Ref(job.stage, name, job.key))
+        except GmganError:
+            return False
+        return True
+
+    def write(self, job: Job, value: Any) -> None:
+        """Write the outputs of a job, the one that carries the stamp last."""
+        paths, writes = self.outputs(job), job.stage.writes
+        values = {name: getattr(value, name) for name in writes} if len(writes) > 1 else {}
+        carrier = self.carrier(job)
+        for name, path in paths.items():
+            if carrier is None or name != carrier[0]:
+                writes[name].write(path, values[name])
+        if carrier:
+            name, path = carrier
+            hashes = {other: hash_file(file) for other, file in paths.items() if other != name}
+            artifact = writes[name]
+            assert isinstance(artifact, Stamped)
+            stamp = {
+                "fingerprint": self.fingerprint(job),
+                "provenance": provenance(),
+                "files": hashes,
+            }
+            record = with_hashes(artifact, values.get(name, value), hashes)
+            artifact.write_stamped(path, record, stamp)
+
+    @cached_property
+    def device(self) -> Any:
+        """The torch device that params.yaml chooses; makes torch deterministic."""
+        from gmgan.runtime import gpu
+        from gmgan.runtime.torch_setup import use
+
+        execution = self.params.execution
+        if execution.device != "cpu":
+            gpu.take_share(execution.gpu_slots)
+        return use(execution.device, execution.threads)
+
+    def checkpoint(self, job: Job, resume: Path | None = None) -> CheckpointFile:
+        """Where a training keeps its state until it has ended."""
+        fingerprint = self.fingerprint(job)
+        name = f"{'.'.join(map(str, job.key))}.{fingerprint}.safetensors"
+        path = self.results / "checkpoints" / name
+        return CheckpointFile(path, fingerprint, self.settings(job).model_dump(mode="json"), resume)
+
+    def archives(self) -> Archives:
+        """Where raw files are looked for, and downloads kept."""
+        return Archives(self.results / "archives")
+
+    def _handle(self, name: str, job: Job, resume: Path | None) -> Any:
+        execution = self.params.execution
+        handles: dict[str, Callable[[], Any]] = {
+            "archives": self.archives,
+            "device": lambda: self.device,
+            "checkpoint": lambda: self.checkpoint(job, resume),
+            "checkpoint_seconds": lambda: execution.checkpoint_seconds,
+            "threads": lambda: execution.threads,
+            "processes": lambda: self.processes,
+            "provenance": provenance,
+        }
+        return handles[name]()
+
+    def _check_stamp(self, job: Job, path: Path, stamp: dict[str, Any]) -> None:
+        if stamp.get("fingerprint") != self.fingerprint(job):
+            raise GmganError(
+                f"{path} was made from other parameters or other code; make it again "
+                f"(snakemake --cores 1 {path})"
+            )
+
+    def _load(self, refs: Refs, lazy: bool) -> Any:
+        if isinstance(refs, dict):
+            if lazy:
+                return StoredFiles(self, refs)
+            return {name: self._load(each, lazy) for name, each in refs.items()}
+        return None if refs is None else self.load(refs)
+
+
+class StoredFiles(Stored[Any, Any]):
+    """Records by run or data set, each loaded and checked when it is asked for."""
+
+    def __init__(self, runner: Runner, refs: dict[Run | str, Any]):
+        self._runner, self._refs = runner, refs
+
+    def __getitem__(self, key: Run | str) -> Any:
+        return self._runner._load(self._refs[key], lazy=False)
+
+    def __iter__(self) -> Iterator[Run | str]:
+        return iter(self._refs)
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def place(self, key: Run | str) -> str:
+        """The name of the file that holds the record."""
+        return str(self._runner.path(self._refs[key]))

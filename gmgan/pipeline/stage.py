@@ -1,0 +1,195 @@
+"""The vocabulary of the page of stages (stages.py): what a stage is, what it reads, for what it runs.
+
+A stage runs once per key: per data set, per run, per run and extractor, per suite. `per` names the parts
+of the key; the same names stand in braces in the paths of what the stage writes and are the wildcards
+of its Snakemake rule.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import BaseModel
+
+from gmgan.config.run import Run
+from gmgan.config.schema import Dataset, Params
+from gmgan.errors import GmganError
+from gmgan.pipeline import grid
+from gmgan.pipeline.artifacts import Artifact
+
+Key = tuple[str | Run, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The names that a key implies: a run has a data set, a data set a source.
+
+    source: the data set that owns the prepared data; extractor: the data set's name for its
+    extractor, extractor_id: the name of that extractor's weights.
+    """
+
+    params: Params
+    suite: str | None = None
+    run: Run | None = None
+    dataset: str | None = None
+    source: str | None = None
+    extractor: str | None = None
+    extractor_id: str | None = None
+
+    @classmethod
+    def of(cls, params: Params, names: Mapping[str, Any]) -> "Scope":
+        """The scope of a key, given as {name: part}. Raises GmganError for unknown names."""
+        scope = cls(params, **names)
+        if scope.suite is not None:
+            params.lookup("suites", scope.suite)
+        if scope.extractor_id is not None and scope.dataset is None:
+            dataset, extractor = grid.extractor_owner(params, scope.extractor_id)
+            scope = replace(scope, dataset=dataset, extractor=extractor)
+        if scope.run is not None or scope.source is not None:
+            scope = replace(scope, dataset=scope.run.dataset if scope.run else scope.source)
+        if scope.dataset is not None:
+            params.lookup("datasets", scope.dataset)
+            scope = replace(scope, source=params.source_names[scope.dataset])
+        return scope.seen_by(scope.extractor) if scope.extractor else scope
+
+    def seen_by(self, extractor: str) -> "Scope":
+        """The same with one of the data set's extractors."""
+        assert self.dataset is not None
+        identifier = grid.extractor_id(self.params, self.dataset, extractor)
+        return replace(self, extractor=extractor, extractor_id=identifier)
+
+    def within(self, **names: Any) -> "Scope":
+        """The scope of another key under the same params."""
+        return Scope.of(self.params, names)
+
+    @property
+    def entry(self) -> Dataset:
+        """The data set's entry in params.yaml."""
+        assert self.dataset is not None
+        return self.params.datasets[self.dataset]
+
+    @property
+    def the_run(self) -> Run:
+        """The run; only for stages per run."""
+        assert self.run is not None
+        return self.run
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a job asks of the scheduler; minutes may depend on the job."""
+
+    memory_mb: int
+    minutes: int | Callable[[Scope], int]
+    gpu: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One stage of the pipeline.
+
+    per: names of the parts of its key.
+    reads: its inputs by name; the compute function gets them loaded, under these names.
+    writes: its outputs by name. The last one that can carries the stamp.
+    settings: the typed settings that the function gets; they are part of the fingerprint, except
+    the fields in `unhashed`, which say where something is and not what.
+    compute: `module:function`; its code, with all that it imports, is part of the fingerprint.
+    code: further modules that compute, chosen by the settings (readers, networks, plug-ins).
+    folder: a package whose other files (templates, tables) count like code.
+    handles: what else the function gets from the runner (runner.py lists them).
+    applies: whether the stage exists for a key, `otherwise` why not. local_files: a user's own files that it reads.
+    """
+
+    name: str
+    per: tuple[str, ...]
+    writes: Mapping[str, Artifact]
+    compute: str
+    needs: Needs
+    settings: Callable[[Scope], BaseModel]
+    reads: Mapping[str, "Read"] = field(default_factory=dict)
+    unhashed: frozenset[str] = frozenset()
+    code: Callable[[Any], Iterable[str]] = lambda settings: ()
+    folder: str | None = None
+    handles: tuple[str, ...] = ()
+    applies: Callable[[Scope], bool] = lambda at: True
+    otherwise: str = ""
+    local_files: Callable[[Scope], Iterable[str]] = lambda at: ()
+
+    def __getitem__(self, name: str) -> "Output":
+        """One of the stage's outputs, as another stage reads it."""
+        return Output(self, name)
+
+    def key(self, at: Scope) -> Key:
+        """The key of the stage's job in a scope."""
+        return tuple(getattr(at, name) for name in self.per)
+
+
+@dataclass(frozen=True)
+class Ref:
+    """One file of one job."""
+
+    stage: Stage
+    output: str
+    key: Key
+
+
+Refs = Ref | dict[Any, Any] | None  # one, many by name (nested for several names), or none
+
+
+@dataclass(frozen=True)
+class Output:
+    """Reads the output of a stage whose key the reader's key implies."""
+
+    stage: Stage
+    name: str
+
+    def __call__(self, at: Scope) -> Ref:
+        return Ref(self.stage, self.name, self.stage.key(at))
+
+
+Read = Callable[[Scope], Refs]
+
+
+def each_extractor(read: Read) -> Read:
+    """Reads one for every extractor of the data set: {extractor: ...}; none for points."""
+    return lambda at: {name: read(at.seen_by(name)) for name in at.entry.evaluation.extractors}
+
+
+def each_run(read: Output) -> Read:
+    """Reads one for every run of the suite for which the stage applies: {run: ...}."""
+
+    def refs(at: Scope) -> Refs:
+        assert at.suite is not None
+        scopes = [at.within(run=run) for run in grid.suite_runs(at.params, at.suite)]
+        return {each.run: read(each) for each in scopes if read.stage.applies(each)}
+
+    return refs
+
+
+def each_dataset(read: Read) -> Read:
+    """Reads one for every data set of the suite: {data set: ...}."""
+
+    def refs(at: Scope) -> Refs:
+        assert at.suite is not None
+        runs = grid.suite_runs(at.params, at.suite)
+        names = dict.fromkeys(run.dataset for run in runs)
+        return {name: read(at.within(dataset=name)) for name in names}
+
+    return refs
+
+
+def of_parent(read: Output) -> Read:
+    """Reads one of the run that a run continues; None for a run that starts from scratch."""
+
+    def refs(at: Scope) -> Refs:
+        parent = grid.settings(at.params, at.the_run).init_from
+        return read(at.within(run=parent)) if parent else None
+
+    return refs
+
+
+def known_names(stages: Mapping[str, Stage], name: str) -> Stage:
+    """The stage called `name`; raises GmganError that lists the stages."""
+    if name not in stages:
+        raise GmganError(f"no stage is called '{name}'; there are {', '.join(stages)}")
+    return stages[name]
