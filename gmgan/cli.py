@@ -12,7 +12,7 @@ from pathlib import Path
 import shtab
 
 from gmgan import __version__
-from gmgan.config.params import load
+from gmgan.config import load
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import read_json

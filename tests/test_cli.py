@@ -207,7 +207,7 @@ def test_missing_extractor_weights_and_too_few_samples(project):
 
 
 def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
-    from gmgan.config.params import load
+    from gmgan.config import load
     from gmgan.pipeline import grid
     from gmgan.pipeline.grid import Paths
     from gmgan.stages import train

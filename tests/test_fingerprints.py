@@ -13,7 +13,7 @@ from gmgan.pipeline.grid import parse_run, suite_runs
 
 SCRIPT = """
 import json
-from gmgan.config.params import load
+from gmgan.config import load
 from gmgan.pipeline.grid import suite_runs
 from gmgan.pipeline.fingerprints import Fingerprints
 params = load("params.yaml")

@@ -6,8 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan.config.params import load
-from gmgan.config.run import Run
+from gmgan.config import Run, load
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 

@@ -155,7 +155,7 @@ def test_groups_of_samples_follow_from_samples_and_logits(finished):
 
 
 def test_convergence_follows_from_the_snapshots(finished):
-    from gmgan.config.params import load
+    from gmgan.config import load
     from gmgan.evaluation.modes import mode_scores
 
     folder = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"

@@ -14,8 +14,7 @@ from conftest import ROOT
 from torch import nn
 
 from gmgan import plugins
-from gmgan.config import schema
-from gmgan.config.params import load
+from gmgan.config import load, schema
 from gmgan.conformance import check_plugin
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
@@ -549,7 +548,7 @@ def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
 
 PRINTS = """
 import json, sys
-from gmgan.config.params import load
+from gmgan.config import load
 from gmgan.pipeline.grid import suite_runs
 from gmgan.pipeline.fingerprints import Fingerprints
 params = load("example/params.yaml")

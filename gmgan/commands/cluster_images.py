@@ -1,6 +1,6 @@
 """Sort images of one's own by the components of an unsupervised GM-GAN."""
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
 from gmgan.stages.cluster import component_clusters

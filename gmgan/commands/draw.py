@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.errors import GmganError
 from gmgan.models.model import sample
 from gmgan.pipeline.artifacts import atomic_folder, write_arrays, write_bytes, write_png

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.errors import GmganError
 from gmgan.exported import CARD, CONFIG, WEIGHTS
 from gmgan.pipeline.artifacts import atomic_folder, read_arrays, read_json, write_arrays, write_text

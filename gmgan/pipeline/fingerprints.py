@@ -18,8 +18,7 @@ from importlib.util import resolve_name
 from pathlib import Path
 
 from gmgan import data, models, plugins
-from gmgan.config.run import Run
-from gmgan.config.schema import Params
+from gmgan.config import Params, Run
 from gmgan.errors import GmganError
 from gmgan.pipeline.grid import extractor_id, has_clusters, settings, suite_runs
 
@@ -28,8 +27,13 @@ PLUMBING = frozenset(
         "gmgan",
         "gmgan.errors",
         "gmgan.plugins",
+        "gmgan.config.base",
+        "gmgan.config.data",
+        "gmgan.config.evaluation",
+        "gmgan.config.loader",
+        "gmgan.config.models",
         "gmgan.config.params",
-        "gmgan.config.schema",
+        "gmgan.config.run",
         "gmgan.pipeline.artifacts",
         "gmgan.pipeline.grid",
         "gmgan.runtime.progress",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.evaluation.clustering import (
     BASELINES,
     clustering_scores,

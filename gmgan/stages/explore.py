@@ -3,7 +3,7 @@ components, and the training images nearest to generated ones."""
 
 import numpy as np
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.evaluation.neighbours import nearest_neighbours
 from gmgan.evaluation.walk import pairs_of, walks
 from gmgan.models.model import sample_rows

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.evaluation.extractors import extract, extractor
 from gmgan.evaluation.reference import choose_reference, other_split_order
 from gmgan.pipeline.artifacts import read_arrays, read_json, write_arrays

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.models.model import sample
 from gmgan.pipeline.artifacts import write_arrays
 from gmgan.runtime.progress import Progress

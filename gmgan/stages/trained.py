@@ -2,7 +2,7 @@
 
 import torch
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.models.model import build_model
 from gmgan.pipeline.artifacts import read_arrays
 from gmgan.stages.context import Context

@@ -10,7 +10,7 @@ from gmgan.runtime import gpu
 from gmgan.pipeline import grid
 from gmgan.errors import GmganError
 from gmgan.pipeline.fingerprints import Fingerprints
-from gmgan.config.params import load
+from gmgan.config import load
 
 try:
     PARAMS_FILE = config.get("params", "params.yaml")
