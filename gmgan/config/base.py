@@ -99,7 +99,8 @@ PluginName = Annotated[str, AfterValidator(_plugin_name)]
 class ByKind:
     """Annotation of a union of entries: `kind` chooses the class that lists it.
 
-    module:attribute chooses the class whose `kind` is no Literal, if there is one.
+    module:attribute chooses the class whose `kind` is no Literal, if there is one. A string is an
+    entry that has a kind and nothing else.
     """
 
     def __get_pydantic_core_schema__(
@@ -117,6 +118,8 @@ class ByKind:
         def check(entry: Any) -> Any:
             if isinstance(entry, BaseModel):
                 return entry
+            if isinstance(entry, str):
+                entry = {"kind": entry}
             if not isinstance(entry, dict) or "kind" not in entry:
                 raise ValueError(f"expected an entry with kind, one of {', '.join(sorted(tags))}")
             try:
@@ -139,14 +142,14 @@ def _tag(entry: type) -> str:
 
 
 def one_of(section: str) -> AfterValidator:
-    """Annotation of a name that must be an entry of a section, if the file's content is known.
+    """Annotation of a name that must be an entry of a section, if the section's entries are known.
 
-    The content (context of the validation) is a mapping: section -> its entries.
+    They are known from the context of the validation: the content of the file.
     """
 
     def check(name: str, info: ValidationInfo) -> str:
         known = section_of(info.context, section)
-        if info.context is not None and name not in known:
+        if known and name not in known:
             raise ValueError(unknown_name(section.removesuffix("s"), name, map(str, known)))
         return name
 

@@ -16,6 +16,7 @@ from gmgan.config.base import Location, describe, section_of
 from gmgan.config.params import Params
 from gmgan.errors import GmganError, unknown_name
 
+EXTENDABLE = {"datasets", "suites"}  # sections whose entries may extend each other
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
 
 
@@ -45,15 +46,18 @@ def load(path: str | Path = "params.yaml") -> Params:
     if tree is None or not isinstance(raw, dict):
         raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
     lines = [(line, f"key '{key}' is given twice; keep one") for line, key in _duplicates(tree)]
-    merged, wrong = _merge_extended_datasets(raw)
-    for name, text in wrong.items():
-        line, key = _place(tree, raw, ("datasets", name, "extends"))
+    merged = {**raw}
+    wrong: dict[Location, str] = {}
+    for section in EXTENDABLE & raw.keys():
+        merged[section] = _merge_extended(raw, section, wrong)
+    for place, text in wrong.items():
+        line, key = _place(tree, raw, (*place, "extends"))
         lines.append((line, f"{key}: {text}"))
     try:
         params = Params.model_validate(merged, context=merged)
     except ValidationError as error:
         for e in error.errors():
-            if e["loc"][:1] != ("datasets",) or e["loc"][1:2] not in {(name,) for name in wrong}:
+            if e["loc"][:2] not in wrong:
                 line, key = _place(tree, raw, e["loc"])
                 lines.append((line, f"{key}: {describe(e)}"))
     if lines:
@@ -63,30 +67,30 @@ def load(path: str | Path = "params.yaml") -> Params:
     return params
 
 
-def _merge_extended_datasets(raw: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """(the file's content with every data set complete, what is wrong with which `extends`)."""
-    datasets = section_of(raw, "datasets")
-    wrong: dict[str, str] = {}
+def _merge_extended(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> Any:
+    """A section with every entry complete; adds to `wrong` what is wrong with which `extends`."""
+    entries = section_of(raw, section)
 
     def complete(name: str) -> Any:
-        entry = datasets[name]
-        chain = list(_ancestors(datasets, name))
-        for parent in chain:
-            if parent not in datasets:
-                wrong[name] = unknown_name("dataset", str(parent), map(str, datasets))
-            elif parent == name or chain.count(parent) > 1:
-                wrong[name] = "data sets extend each other in a circle"
+        entry = entries[name]
+        seen = {name}
+        for parent in _ancestors(entries, name):
+            if parent not in entries:
+                wrong[section, name] = unknown_name(section[:-1], str(parent), map(str, entries))
+            elif parent in seen:
+                wrong[section, name] = f"{section} extend each other in a circle"
             else:
-                entry = _deep_merge(datasets[parent], entry)
+                entry = _deep_merge(entries[parent], entry)
+                seen.add(parent)
         return entry
 
-    return {**raw, "datasets": {name: complete(name) for name in datasets}}, wrong
+    return {name: complete(name) for name in entries} if entries else raw.get(section)
 
 
-def _ancestors(datasets: Any, name: Any) -> Iterator[Any]:
+def _ancestors(entries: Any, name: Any) -> Iterator[Any]:
     """The names that an entry extends, directly or not; ends where one comes again."""
     seen = {name}
-    while (name := section_of(datasets, name).get("extends")) is not None:
+    while (name := section_of(entries, name).get("extends")) is not None:
         yield name
         if name in seen:
             return
@@ -118,22 +122,23 @@ def _duplicates(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
 def _place(tree: yaml.Node, raw: dict[str, Any], location: Location) -> tuple[int, str]:
     """(line, dotted key) of a location, or of the deepest part of it that the file holds.
 
-    What a data set takes from the one that it extends is found there, and what a block takes from
-    its suite at the suite.
+    What an entry takes from the one that it extends is found there, and what a block takes from its
+    suite at the suite.
     """
     location = tuple(part for part in location if not str(part).startswith(("<", "[")))
-    places = [location]
-    if location[:1] == ("datasets",) and len(location) > 1:
-        parents = _ancestors(section_of(raw, "datasets"), location[1])
-        places += [("datasets", parent, *location[2:]) for parent in parents]
-    if location[:1] == ("suites",) and location[2:3] == ("cells",):
-        places.append((*location[:2], *location[4:]))
-    _, line, key = max((_walk(tree, place) for place in places), key=lambda step: step[0])
+    section, name, rest = location[:1], location[1:2], location[2:]
+    names = [*name]
+    if name and section[0] in EXTENDABLE:
+        names += _ancestors(section_of(raw, str(section[0])), name[0])
+    places = [(*section, other, *rest) for other in names] or [location]
+    if section == ("suites",) and rest[:1] == ("cells",):
+        places += [(*section, other, *rest[2:]) for other in names]
+    _, line, key = min((_walk(tree, place) for place in places), key=lambda step: step[0])
     return line, key
 
 
 def _walk(node: yaml.Node, location: Location) -> tuple[int, int, str]:
-    """(number of parts that the file holds, line of the last of them, dotted key)."""
+    """(number of parts that the file does not hold, line of the last that it holds, dotted key)."""
     line, keys = 1, []
     for depth, part in enumerate(location):
         child = None
@@ -149,5 +154,5 @@ def _walk(node: yaml.Node, location: Location) -> tuple[int, int, str]:
             keys.append(str(part))
         elif not isinstance(part, int):  # a single value stands for a list of one: part 0 is it
             missing = [str(part) for part in location[depth:]]
-            return depth, line, ".".join([*keys, *missing])
-    return len(location), line, ".".join(keys)
+            return len(missing), line, ".".join([*keys, *missing])
+    return 0, line, ".".join(keys)

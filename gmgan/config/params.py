@@ -53,11 +53,10 @@ class Dataset(Strict):
         names, classifier = self.evaluation.extractors, self.evaluation.clustering.classifier
         entries = section_of(info.context, "extractors")
         lines: dict[Location, str] = {}
-        if info.context is not None:
-            for i, name in enumerate(names):
-                if name not in entries:
-                    text = unknown_name("extractor", name, map(str, entries))
-                    lines["evaluation", "extractors", i] = text
+        for i, name in enumerate(names):
+            if entries and name not in entries:
+                text = unknown_name("extractor", name, map(str, entries))
+                lines["evaluation", "extractors", i] = text
         if self.is_points == bool(names):
             lines["evaluation", "extractors"] = (
                 "images need at least one extractor, points are scored in data space and take none "
@@ -65,7 +64,7 @@ class Dataset(Strict):
             )
         place = ("evaluation", "clustering", "classifier")
         kind = section_of(entries, classifier).get("kind") if classifier else None
-        if info.context is not None and classifier and classifier not in entries:
+        if entries and classifier and classifier not in entries:
             lines[place] = unknown_name("extractor", classifier, map(str, entries))
         elif self.is_points != (classifier is None) or kind not in (None, "classifier"):
             lines[place] = (
@@ -104,13 +103,14 @@ class Cells(Strict):
 
 
 class Suite(Strict):
-    """A named list of runs, in blocks.
+    """A named list of runs, in blocks. `extends` copies another suite first.
 
     The `datasets`, `models`, `K` and `seeds` of the suite itself hold for every block of `cells`
     that does not give its own; without `cells` they are the only block.
     """
 
     title: str
+    extends: str | None = None
     cells: Annotated[list[Cells], Field(min_length=1)]
 
     @classmethod
