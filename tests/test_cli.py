@@ -13,7 +13,10 @@ ERRORS = [
     (["train", "digits.gann.K1.s0"], "unknown model 'gann'; did you mean gan or acgan? known"),
     (["train", "digits.gmgan-static.K0.s0"], "K must be at least 1, got 0"),
     (["train", "digits.gmgan-supervised.K3.s0"], "K = 3 is below the number of classes 10"),
-    (["features", "digits.gan.K1.s0", "clasifier"], "unknown extractor 'clasifier'; known:"),
+    (
+        ["features", "digits.gan.K1.s0", "clasifier"],
+        "unknown extractor 'clasifier'; did you mean classifier",
+    ),
     (["train", "digits.gan.K1.s0"], "results/data/digits.safetensors is missing; run"),
     (["sample", "digits.gan.K1.s0"], "train.json is missing; run the stage"),
     (["score", "digits.gan.K1.s0"], "samples.safetensors is missing"),

@@ -280,6 +280,24 @@ def test_paper_is_the_whole_grid(params):
         assert sum(run.dataset == dataset for run in runs) == 5 * (2 + 3 * 3)
 
 
+def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
+    counts = {suite: len(grid.suite_runs(params, suite)) for suite in params.suites}
+    assert counts == {
+        "quick": 42,
+        "ci": 4,
+        "precision": 10 * 6 + 3 * 4,
+        "mnist-short": 6,
+        "cifar10-jpeg-short": 2,
+        "mnist": 24,
+        "mnist-finetune": 9,
+        "mnist-finetune-short": 9,
+        "fashion-mnist": 24,
+        "cifar10": 15,
+        "stl10": 15 + 9,
+        "paper": 3 * 25 + 4 * 55 + 5 * 7,
+    }
+
+
 def test_run_names_go_both_ways(params):
     for run in grid.suite_runs(params, "paper"):
         assert grid.parse_run(params, run.name) == run
