@@ -15,12 +15,12 @@ import click
 from click.shell_completion import CompletionItem
 
 from gmgan import __version__
-from gmgan.config.params import load
+from gmgan.config import load
 from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
 
 if TYPE_CHECKING:
-    from gmgan.config.schema import Params
+    from gmgan.config.params import Params
     from gmgan.pipeline.runner import Runner
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from gmgan import plugins
-from gmgan.config.schema import PluginSource
+from gmgan.config import PluginSource
 from gmgan.data.splits import check_splits
 from gmgan.errors import GmganError, unknown_name
 from gmgan.evaluation.samples import Samples

@@ -6,21 +6,25 @@ are read, and files found, without running anything; `load` alone imports.
 
 import re
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from gmgan.errors import GmganError, unknown_name
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _folder = Path()
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def is_plugin(kind) -> bool:
+def is_plugin(kind: object) -> bool:
     """True for the form `module:attribute`; built-in kinds have no colon."""
     return isinstance(kind, str) and _NAME.fullmatch(kind) is not None
 
 
-def look_in(folder):
+def look_in(folder: str | Path) -> None:
     """Look for modules in `folder` before anywhere else."""
     global _folder
     _folder = Path(folder).resolve()
@@ -49,12 +53,12 @@ def find(module: str) -> Path | None:
     return Path(origin) if origin is not None and origin.endswith(".py") else None
 
 
-def module_of(kind: str, built_in=()) -> str:
+def module_of(kind: str, built_in: Mapping[str, str] = _NONE) -> str:
     """The module that holds the code of a kind; raises GmganError if there is no such module.
 
-    built_in (dict): names of the code of built-in kinds; any other kind is itself such a name.
+    built_in: names of the code of built-in kinds; any other kind is itself such a name.
     """
-    name = dict(built_in).get(kind, kind)
+    name = built_in.get(kind, kind)
     module = name.partition(":")[0]
     if find(module) is None:
         raise GmganError(
@@ -64,28 +68,28 @@ def module_of(kind: str, built_in=()) -> str:
     return module
 
 
-def load(kind: str, built_in=()):
+def load(kind: str, built_in: Mapping[str, str] = _NONE) -> Any:
     """The code of a kind: what `module:attribute` names, or a whole module if that is all it names.
 
-    built_in (dict): as for `module_of`. Raises GmganError if the module or the attribute does not
+    built_in: as for `module_of`. Raises GmganError if the module or the attribute does not
     exist or the import fails.
     """
-    name, module = dict(built_in).get(kind, kind), module_of(kind, built_in)
+    name, module = built_in.get(kind, kind), module_of(kind, built_in)
     attribute = name.partition(":")[2]
     try:
-        found = import_module(module)
+        code = import_module(module)
     except Exception as error:
         text = " ".join(str(error).split())
         raise GmganError(
             f"{name}: importing {module} failed with {type(error).__name__}: {text}"
         ) from error
-    if attribute and not hasattr(found, attribute):
-        own = vars(found).items()
+    if attribute and not hasattr(code, attribute):
+        own = vars(code).items()
         known = [public for public, value in own if getattr(value, "__module__", None) == module]
         raise GmganError(f"{name}: {unknown_name(f'attribute of {module}', attribute, known)}")
-    return getattr(found, attribute) if attribute else found
+    return getattr(code, attribute) if attribute else code
 
 
-def options(entry: dict) -> dict:
+def options(entry: dict[str, Any]) -> dict[str, Any]:
     """What an entry of params.yaml tells its code: a plug-in's `options`, else all fields."""
     return entry["options"] if is_plugin(entry["kind"]) else entry

@@ -125,6 +125,6 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def params():
     """The project's own params."""
-    from gmgan.config.params import load
+    from gmgan.config import load
 
     return load(ROOT / "params.yaml")

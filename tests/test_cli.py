@@ -7,13 +7,16 @@ from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import atomic_path, read_arrays, write_arrays, write_json
 
 ERRORS = [
-    (["list", "--suite", "quik"], "unknown suite 'quik'; known: ci, cifar10"),
-    (["prepare", "digit"], "unknown dataset 'digit'; known: cifar10"),
+    (["list", "--suite", "quik"], "unknown suite 'quik'; did you mean quick? known: ci"),
+    (["prepare", "digit"], "unknown dataset 'digit'; did you mean digits or"),
     (["train", "digits.gan"], "'digits.gan' is no run"),
-    (["train", "digits.gann.K1.s0"], "unknown model 'gann'; known: acgan, gan"),
+    (["train", "digits.gann.K1.s0"], "unknown model 'gann'; did you mean gan or acgan? known"),
     (["train", "digits.gmgan-static.K0.s0"], "K must be at least 1, got 0"),
     (["train", "digits.gmgan-supervised.K3.s0"], "K = 3 is below the number of classes 10"),
-    (["features", "digits.gan.K1.s0", "clasifier"], "unknown extractor 'clasifier'; known:"),
+    (
+        ["features", "digits.gan.K1.s0", "clasifier"],
+        "unknown extractor 'clasifier'; did you mean classifier",
+    ),
     (["train", "digits.gan.K1.s0"], "results/data/digits.safetensors is missing; run"),
     (["sample", "digits.gan.K1.s0"], "train.json is missing; run the stage"),
     (["score", "digits.gan.K1.s0"], "samples.safetensors is missing"),
@@ -207,7 +210,7 @@ def test_missing_extractor_weights_and_too_few_samples(project):
 
 
 def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
-    from gmgan.config.params import load
+    from gmgan.config import load
     from gmgan.pipeline import grid
     from gmgan.pipeline.grid import Paths
     from gmgan.stages import train

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gmgan.config.schema import ImagesSource
+from gmgan.config.data import ImagesSource
 from gmgan.data import digits, images, official, points
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan.config.params import load
+from gmgan.config import load
 from gmgan.pipeline.grid import suite_runs
 
 pytestmark = pytest.mark.pipeline

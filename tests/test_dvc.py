@@ -233,7 +233,7 @@ def test_an_s3_server_is_a_remote(page):
 
 
 def test_settle_knows_every_result(pulled):
-    from gmgan.config.params import load
+    from gmgan.config import load
     from gmgan.pipeline.grid import Paths
     from gmgan.pipeline.settle import artifacts
     from gmgan.stages.context import Context

@@ -6,9 +6,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan.config.params import load
-from gmgan.config.run import Run
-from gmgan.errors import GmganError
+from gmgan.config import Run, load
+from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
 
 TEXT = (ROOT / "params.yaml").read_text()
@@ -28,9 +27,19 @@ def line_of(path, text):
 @pytest.mark.parametrize(
     ("old", "new", "key", "message"),
     [
-        ("suite: quick", "suite: quik", "suite", "unknown suite 'quik'; known: ci, cifar10"),
+        (
+            "suite: quick",
+            "suite: quik",
+            "suite",
+            "unknown suite 'quik'; did you mean quick? known: ci",
+        ),
         ("  threads: 1", "  threads: 0", "execution.threads", "got 0"),
-        ("  threads: 1", "  thread: 1", "execution.thread", "Extra inputs"),
+        (
+            "  threads: 1",
+            "  thread: 1",
+            "execution.thread",
+            "unknown key 'thread'; did you mean threads?",
+        ),
         ("      c: 0.5 ", "      c: -0.5 ", "datasets.toy-ring.latent.c", "got -0.5"),
         ("      sigma: 0.1 ", "      sigma: 0 ", "datasets.toy-ring.latent.sigma", "got 0"),
         ("kind: ring", "kind: rong", "datasets.toy-ring.source", "rong"),
@@ -39,21 +48,21 @@ def line_of(path, text):
             "extends: digits",
             "extends: digit",
             "datasets.digits-ci.extends",
-            "unknown dataset 'digit'",
+            "unknown dataset 'digit'; did you mean digits",
         ),
         (
             "network: dcgan-small",
             "network: dcgan-tiny",
             "datasets.mnist-short.network",
-            "unknown network 'dcgan-tiny'; known: dcgan, dcgan-small",
+            "unknown network 'dcgan-tiny'; did you mean dcgan? known: dcgan, dcgan-small",
         ),
         (
-            "      - classifier-digits",
-            "      - clasifier",
+            "extractors: classifier-digits",
+            "extractors: clasifier",
             "datasets.digits.evaluation.extractors",
             "unknown extractor 'clasifier'",
         ),
-        ("    objective: acgan", "    objective: wgan", "models.acgan.objective", "got 'wgan'"),
+        ("objective: acgan", "objective: wgan", "models.acgan.objective", "unknown kind 'wgan'"),
         (
             "      kind: dynamic\n      covariance: full",
             "      kind: dynamic",
@@ -73,16 +82,22 @@ def line_of(path, text):
             "given twice",
         ),
         (
-            "      - gan\n",
-            "      - gann\n",
-            "suites.quick.cells.0.models",
+            "    - gan\n",
+            "    - gann\n",
+            "suites.quick.models.0",
             "unknown model 'gann'",
         ),
-        ("  toy-grid25:", "  Toy_grid25:", "datasets.Toy_grid25", "lower-case"),
         (
-            "        - 0.5\n        - 1.0\n",
-            "        - 0.5\n",
-            "datasets.digits.evaluation.sweep",
+            "seeds: 0-9",
+            "sedes: 0-9\n      seeds: 0",
+            "cells.0.sedes",
+            "did you mean seeds?",
+        ),
+        ("  gmgan-dynamic-scalar:", "  Scalar:", "models.Scalar", "lower-case letters"),
+        (
+            "        - 0.25\n        - 1.0\n",
+            "        - 0.25\n",
+            "datasets.digits-ci.evaluation.sweep",
             "contain 1.0",
         ),
         ("        n: 700", "        n: 701", "datasets.digits.evaluation", "sweep.n is 701"),
@@ -93,8 +108,8 @@ def line_of(path, text):
             "kind classifier",
         ),
         (
-            "      - 1000\n",
-            "      - 10000\n",
+            "fid_also_at: 1000\n",
+            "fid_also_at: 10000\n",
             "datasets.mnist-finetune.evaluation",
             "fid_also_at must be below n_fake 10000",
         ),
@@ -115,6 +130,99 @@ def test_the_line_is_the_line(tmp_path):
     path = changed(tmp_path, "      c: 0.5 ", "      c: -0.5 ")
     with pytest.raises(GmganError, match=f":{line_of(path, 'c: -0.5')}: datasets.toy-ring"):
         load(path)
+
+
+def test_all_mistakes_are_listed_each_with_its_own_line(tmp_path):
+    path = changed(tmp_path, "threads: 1", "threads: 0")
+    text = path.read_text()
+    for old, new in (
+        ("suite: quick", "suite: quik"),
+        ("      kimg: 3000 ", "      kimg: -1 "),  # of mnist, which other entries extend
+        ("      c: 0.467", "      c: wide"),
+        ("    extends: cifar10-jpeg\n", "    extends: cifar-jpeg\n"),
+        ("    seeds: 0-9", "    seeds: 9-0"),
+        ("      colour: rgb", f"      colour: {'x' * 1000}"),
+    ):
+        assert text.count(old) == 1 or old.startswith("    extends"), old
+        text = text.replace(old, new)
+    path.write_text(text)
+    with pytest.raises(GmganError) as caught:
+        load(path)
+    assert [line.removeprefix(f"{path}:") for line in str(caught.value).split("\n")] == [
+        f"{line_of(path, text)}: {message}"
+        for text, message in (
+            ("quik", f"suite: {unknown_name('suite', 'quik', yaml.safe_load(TEXT)['suites'])}"),
+            ("threads: 0", "execution.threads: Input should be greater than 0 (got 0)"),
+            ("kimg: -1", "datasets.mnist.training.kimg: Input should be greater than 0 (got -1)"),
+            (
+                "colour: x",
+                "datasets.cifar10-jpeg.source.colour: Input should be 'grey' or 'rgb' "
+                f"(got '{'x' * 99}...)",
+            ),
+            (
+                "extends: cifar-jpeg",
+                "datasets.cifar10-jpeg-short.extends: "
+                + unknown_name("dataset", "cifar-jpeg", yaml.safe_load(TEXT)["datasets"]),
+            ),
+            (
+                "c: wide",
+                "models.gmgan-finetuned-wide.latent.c: Input should be a valid number, unable to "
+                "parse string as a number (got 'wide')",
+            ),
+            (
+                "seeds: 9-0",
+                "suites.precision.cells.0.seeds: a seed is a number or a range such as 0-4 "
+                "(got '9-0')",
+            ),
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "message"),
+    [
+        ("      beta1: 1.5", "training.beta1", "Input should be less than 1 (got 1.5)"),
+        (
+            "      snapshot: 5",
+            "training.snapshot",
+            "unknown key 'snapshot'; did you mean snap",
+        ),
+        ("      kimg: []", "training.kimg", "Input should be a valid number (got [])"),
+    ],
+)
+def test_what_a_model_changes_is_checked_at_its_own_line(tmp_path, model, key, message):
+    path = changed(tmp_path, "title: AC-GAN\n", f"title: AC-GAN\n    training:\n{model}\n")
+    with pytest.raises(GmganError) as caught:
+        load(path)
+    place = f"{path}:{line_of(path, model)}: models.acgan.{key}: "
+    assert str(caught.value).startswith(place + message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_may_change_every_setting_of_training(tmp_path):
+    change = "    training:\n      snapshots: 3\n      kimg_continued: 7\n    init_from: gan\n"
+    params = load(changed(tmp_path, "title: AC-GAN\n", f"title: AC-GAN\n{change}"))
+    training = params.training_of("digits", "acgan")
+    assert (training.snapshots, training.kimg, training.kimg_continued) == (3, 7, None)
+    assert params.training_of("digits", "gan") is params.datasets["digits"].training
+
+
+def test_single_values_ranges_and_blocks(tmp_path):
+    suite = """
+  short:
+    title: short
+    datasets: digits
+    seeds:
+    - 0-2
+    - 7
+    cells:
+      models: gmgan-static
+      K: 10
+"""
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT + suite.removeprefix("\n"))
+    runs = grid.suite_runs(load(path), "short")
+    assert runs == [Run("digits", "gmgan-static", 10, seed) for seed in (0, 1, 2, 7)]
 
 
 def test_broken_yaml_and_missing_file(tmp_path):
@@ -172,6 +280,24 @@ def test_paper_is_the_whole_grid(params):
         assert sum(run.dataset == dataset for run in runs) == 5 * (2 + 3 * 3)
 
 
+def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
+    counts = {suite: len(grid.suite_runs(params, suite)) for suite in params.suites}
+    assert counts == {
+        "quick": 42,
+        "ci": 4,
+        "precision": 10 * 6 + 3 * 4,
+        "mnist-short": 6,
+        "cifar10-jpeg-short": 2,
+        "mnist": 24,
+        "mnist-finetune": 9,
+        "mnist-finetune-short": 9,
+        "fashion-mnist": 24,
+        "cifar10": 15,
+        "stl10": 15 + 9,
+        "paper": 3 * 25 + 4 * 55 + 5 * 7,
+    }
+
+
 def test_run_names_go_both_ways(params):
     for run in grid.suite_runs(params, "paper"):
         assert grid.parse_run(params, run.name) == run
@@ -182,8 +308,11 @@ def test_run_names_go_both_ways(params):
     [
         ("digits", "is no run"),
         ("digits.gan.K1", "is no run"),
-        ("digit.gan.K1.s0", "unknown dataset 'digit'; known: cifar10"),
-        ("digits.gann.K1.s0", "unknown model 'gann'; known: acgan"),
+        (
+            "digit.gan.K1.s0",
+            "unknown dataset 'digit'; did you mean digits or digits-ci?",
+        ),
+        ("digits.gann.K1.s0", "unknown model 'gann'; did you mean gan or acgan? known: acgan"),
         ("digits.gmgan-static.K0.s0", "K must be at least 1, got 0"),
         ("digits.gan.K3.s0", "K must be 1, got 3"),
         ("digits.gmgan-supervised.K9.s0", "K = 9 is below the number of classes 10"),

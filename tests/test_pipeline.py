@@ -155,7 +155,7 @@ def test_groups_of_samples_follow_from_samples_and_logits(finished):
 
 
 def test_convergence_follows_from_the_snapshots(finished):
-    from gmgan.config.params import load
+    from gmgan.config import load
     from gmgan.evaluation.modes import mode_scores
 
     folder = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"
@@ -178,7 +178,7 @@ def test_more_seeds_add_only_the_missing_runs(finished, tmp_path):
     text = (project.folder / "params.yaml").read_text()
     start = text.index("  ci:\n")
     block = text[start : text.index("  mnist-short:\n", start)]
-    longer = block.replace("      - 0\n", "      - 0\n      - 1\n")
+    longer = block.replace("seeds: 0\n", "seeds: 0-1\n")
     (project.folder / "params.yaml").write_text(text.replace(block, longer))
     plan = project.plan(*CI)
     added = {run.replace(".s0", ".s1") for run in RUNS}

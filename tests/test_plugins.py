@@ -14,8 +14,8 @@ from conftest import ROOT
 from torch import nn
 
 from gmgan import plugins
-from gmgan.config import schema
-from gmgan.config.params import load
+from gmgan.config import load
+from gmgan.config.evaluation import _BUILT_IN_METRIC
 from gmgan.conformance import check_plugin
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
@@ -461,7 +461,12 @@ SHAPE = "        - 16\n        - 16\n        - 1\n"
         ("      classes: 3", "      classes: 0", "source.classes", "greater than 0 (got 0)"),
         ("          power: 1", "          power: 2020-01-01", "options.power", "JSON"),
         ("    objective: gan\n", "    objective: gan\n    uses_labels: true\n", "gan", "remove it"),
-        ("        c: 0.5\n    obj", "        c: 0.5\n      dim: 3\n    obj", "prior.dim", "Extra"),
+        (
+            "        c: 0.5\n    obj",
+            "        c: 0.5\n      dim: 3\n    obj",
+            "prior.dim",
+            "known: kind, opt",
+        ),
     ],
 )
 def test_mistakes_name_file_line_key_and_value(tmp_path, old, new, key, message):
@@ -482,7 +487,7 @@ def test_points_have_a_class_per_centre(tmp_path):
 
 
 def test_names_of_built_in_scores_are_taken():
-    assert all(schema._BUILT_IN_METRIC.fullmatch(name) for name in tables.METRICS)
+    assert all(_BUILT_IN_METRIC.fullmatch(name) for name in tables.METRICS)
 
 
 def test_labels_decide_what_an_objective_can_do(tmp_path):
@@ -549,7 +554,7 @@ def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
 
 PRINTS = """
 import json, sys
-from gmgan.config.params import load
+from gmgan.config import load
 from gmgan.pipeline.grid import suite_runs
 from gmgan.pipeline.fingerprints import Fingerprints
 params = load("example/params.yaml")

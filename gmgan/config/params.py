@@ -1,173 +1,223 @@
-"""Read params.yaml.
-
-`load` is the only way in. A mistake raises GmganError with file, line, key, value and what is
-allowed.
-"""
+"""The whole of params.yaml: data sets, networks, models, extractors and suites."""
 
 import re
-from pathlib import Path
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
-from pydantic import ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    model_validator,
+)
 
-from gmgan import plugins
-from gmgan.config.schema import Params
+from gmgan.config.base import Location, Strict, mistakes, one_of, section_of
+from gmgan.config.data import Source
+from gmgan.config.evaluation import Evaluation, Extractor
+from gmgan.config.models import Latent, Model, Network, Training
 from gmgan.errors import GmganError, unknown_name
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
-NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_Settings = TypeVar("_Settings", Latent, Training)
 
 
-def load(path="params.yaml") -> Params:
-    """Read and validate a params file; modules of plug-ins are then found in its folder.
+class Dataset(Strict):
+    """A data set with the budgets that belong to it. `extends` copies another entry first."""
 
-    Raises GmganError naming the file, the line, the key and the value.
+    title: str
+    extends: str | None = None
+    source: Source
+    network: Annotated[str, one_of("networks")] | None = None
+    latent: Latent
+    training: Training
+    evaluation: Evaluation
+
+    @property
+    def is_points(self) -> bool:
+        """True for 2-D toy data, False for images."""
+        return len(self.source.sample_shape) == 1
+
+    @property
+    def default_network(self) -> str:
+        """The network for the shape of the data when neither data set nor model names one."""
+        if self.is_points:
+            return "mlp-points"
+        return "mlp-small" if max(self.source.sample_shape[:2]) <= 16 else "dcgan"
+
+    @model_validator(mode="after")
+    def _extractors_fit_the_data(self, info: ValidationInfo) -> Self:
+        """Images are scored through extractors, points in data space. Lists every mistake."""
+        names, classifier = self.evaluation.extractors, self.evaluation.clustering.classifier
+        entries = section_of(info.context, "extractors")
+        lines: dict[Location, str] = {}
+        for i, name in enumerate(names):
+            if entries and name not in entries:
+                text = unknown_name("extractor", name, map(str, entries))
+                lines["evaluation", "extractors", i] = text
+        if self.is_points == bool(names):
+            lines["evaluation", "extractors"] = (
+                "images need at least one extractor, points are scored in data space and take none "
+                f"(got {names})"
+            )
+        place = ("evaluation", "clustering", "classifier")
+        kind = section_of(entries, classifier).get("kind") if classifier else None
+        if entries and classifier and classifier not in entries:
+            lines[place] = unknown_name("extractor", classifier, map(str, entries))
+        elif self.is_points != (classifier is None) or kind not in (None, "classifier"):
+            lines[place] = (
+                "images need an extractor of kind classifier, points take null "
+                f"(got {classifier!r})"
+            )
+        if lines:
+            raise mistakes(lines.items())
+        return self
+
+
+_RANGE = re.compile(r"(\d+)-(\d+)")
+
+
+def _expand_ranges(seeds: Any) -> Any:
+    """[3, "5-7"] -> [3, 5, 6, 7]. Raises ValueError for a range that does not ascend."""
+    if not isinstance(seeds, list):
+        return seeds
+    expanded: list[Any] = []
+    for seed in seeds:
+        match = _RANGE.fullmatch(seed) if isinstance(seed, str) else None
+        first, last = map(int, match.groups()) if match else (0, 0)
+        if isinstance(seed, str) and not first < last:
+            raise ValueError(f"a seed is a number or a range such as 0-4 (got {seed!r})")
+        expanded += range(first, last + 1) if match else [seed]
+    return expanded
+
+
+class Cells(Strict):
+    """One block of a suite: data sets x models x K x seeds. A range `0-2` is the seeds 0, 1, 2."""
+
+    datasets: Annotated[list[Annotated[str, one_of("datasets")]], Field(min_length=1)]
+    models: Annotated[list[Annotated[str, one_of("models")]], Field(min_length=1)]
+    K: Annotated[list[PositiveInt], Field(min_length=1)]
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), BeforeValidator(_expand_ranges)]
+
+
+class Suite(Strict):
+    """A named list of runs, in blocks. `extends` copies another suite first.
+
+    The `datasets`, `models`, `K` and `seeds` of the suite itself hold for every block of `cells`
+    that does not give its own; without `cells` they are the only block.
     """
-    path = Path(path)
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise GmganError(
-            f"cannot read {path}: {error.strerror}; run in the project's folder or "
-            "name the file with --params"
-        ) from error
-    try:
-        loader = LOADER(text)
-        tree = loader.get_single_node()
-        _refuse_duplicate_keys(path, tree)
-        raw = loader.construct_document(tree) if tree else None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise GmganError(
-            f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}"
-        ) from error
-    if not isinstance(raw, dict):
-        raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
-    _merge_extended_datasets(path, tree, raw)
-    try:
-        params = Params.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        value = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
-        place = _describe(path, tree, first["loc"])
-        more = error.error_count() - 1
-        also = f"; {more} more mistake{'s' if more > 1 else ''} after it" if more else ""
-        raise GmganError(f"{place}: {first['msg']}{value}{also}") from error
-    _check_references(path, tree, params)
-    plugins.look_in(path.parent)
-    return params
 
+    title: str
+    extends: str | None = None
+    cells: Annotated[list[Cells], Field(min_length=1)]
 
-def _merge_extended_datasets(path, tree, raw):
-    datasets = raw.get("datasets")
-    if not isinstance(datasets, dict):
-        return
-    done = {}
+    @classmethod
+    def known_keys(cls) -> list[str]:
+        return [*cls.model_fields, *Cells.model_fields]
 
-    def resolve(name, chain):  # `chain`: the entries that led here
-        if name in done:
-            return done[name]
-        entry = datasets[name]
-        parent = entry.get("extends") if isinstance(entry, dict) else None
-        if parent is None:
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_the_blocks(cls, entry: Any) -> Any:
+        if not isinstance(entry, dict):
             return entry
-        place = _describe(path, tree, ("datasets", name, "extends"))
-        if parent not in datasets:
-            raise GmganError(f"{place}: {unknown_name('dataset', str(parent), datasets)}")
-        if parent in chain:
-            raise GmganError(f"{place}: data sets extend each other in a circle")
-        done[name] = _deep_merge(resolve(parent, [*chain, name]), entry)
-        return done[name]
-
-    for name in datasets:
-        datasets[name] = resolve(name, [name])
+        shared = {key: value for key, value in entry.items() if key in Cells.model_fields}
+        own = {key: value for key, value in entry.items() if key not in shared}
+        blocks = entry.get("cells", [{}])
+        if isinstance(blocks, list):
+            blocks = [{**shared, **b} if isinstance(b, dict) else b for b in blocks]
+        return {**own, "cells": blocks}
 
 
-def _deep_merge(base, change):
-    if not (isinstance(base, dict) and isinstance(change, dict)):
-        return change
-    if "kind" in change and change["kind"] != base.get("kind"):
-        return change
-    return {**base, **{key: _deep_merge(base.get(key), value) for key, value in change.items()}}
+class Execution(Strict):
+    """Where and how fast; nothing here changes a result's meaning or its fingerprint.
+
+    `gpu_slots`: so many jobs of one machine share one GPU.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: PositiveInt = 1
+    gpu_slots: PositiveInt = 1
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60
 
 
-def _check_references(path, tree, params):
-    def check(location, section, name):
-        entries = getattr(params, section)
-        if name is not None and name not in entries:
-            place = _describe(path, tree, location)
-            raise GmganError(f"{place}: {unknown_name(section.removesuffix('s'), name, entries)}")
-
-    check(("suite",), "suites", params.suite)
-    for section in ("datasets", "models", "suites"):
-        for name in getattr(params, section):
-            if not NAME.fullmatch(name):
-                place = _describe(path, tree, (section, name))
-                raise GmganError(
-                    f"{place}: names are lower-case letters, digits and hyphens (got {name!r})"
-                )
-    for name, dataset in params.datasets.items():
-        check(("datasets", name, "network"), "networks", dataset.network)
-        for extractor in dataset.evaluation.extractors:
-            check(("datasets", name, "evaluation", "extractors"), "extractors", extractor)
-        if dataset.is_points == bool(dataset.evaluation.extractors):
-            place = _describe(path, tree, ("datasets", name, "evaluation"))
-            raise GmganError(
-                f"{place}: images need at least one extractor, points are scored in "
-                f"data space and take none (got {dataset.evaluation.extractors})"
-            )
-        clustering = dataset.evaluation.clustering.classifier
-        place = ("datasets", name, "evaluation", "clustering", "classifier")
-        check(place, "extractors", clustering)
-        kind = params.extractors[clustering].kind if clustering else None
-        if kind != (None if dataset.is_points else "classifier"):
-            raise GmganError(
-                f"{_describe(path, tree, place)}: images need an extractor of kind classifier, "
-                f"points take null (got {clustering!r})"
-            )
-    for name, model in params.models.items():
-        check(("models", name, "network"), "networks", model.network)
-        check(("models", name, "init_from"), "models", model.init_from)
-        check(("models", name, "baseline"), "models", model.baseline)
-    for name, suite in params.suites.items():
-        for i, cells in enumerate(suite.cells):
-            for dataset in cells.datasets:
-                check(("suites", name, "cells", i, "datasets"), "datasets", dataset)
-            for model in cells.models:
-                check(("suites", name, "cells", i, "models"), "models", model)
+def _entry_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise ValueError(f"names are lower-case letters, digits and hyphens (got {name!r})")
+    return name
 
 
-def _refuse_duplicate_keys(path, node):
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise GmganError(
-                    f"{path}:{key.start_mark.line + 1}: key '{key.value}' is given twice; keep one"
-                )
-            seen.add(key.value)
-            _refuse_duplicate_keys(path, value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_duplicate_keys(path, value)
+EntryName = Annotated[str, AfterValidator(_entry_name)]
 
 
-def _describe(path, tree, location):
-    """`file:line: dotted.key` for a location; the line of the deepest part that exists."""
-    node, line, keys = tree, 1, []
-    for part in location:
-        child = None
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    child, line = value, key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
-            child = node.value[part]
-            line = child.start_mark.line + 1
-        if child is not None:
-            node = child
-            keys.append(str(part))
-        elif part == location[-1]:
-            keys.append(str(part))
-    return f"{path}:{line}: {'.'.join(keys)}"
+class Params(Strict):
+    """The whole of params.yaml."""
+
+    suite: Annotated[str, one_of("suites")]
+    execution: Execution = Execution()
+    datasets: dict[EntryName, Dataset]
+    networks: dict[str, Network]
+    models: dict[EntryName, Model]
+    extractors: dict[str, Extractor]
+    suites: dict[EntryName, Suite]
+
+    @cached_property
+    def source_names(self) -> dict[str, str]:
+        """For each data set, the entry whose prepared data it uses.
+
+        An entry that extends another and keeps its source shares the other's files.
+        """
+
+        def owner(name: str) -> str:
+            parent = self.datasets[name].extends
+            if parent and self.datasets[parent].source == self.datasets[name].source:
+                return owner(parent)
+            return name
+
+        return {name: owner(name) for name in self.datasets}
+
+    @property
+    def model_titles(self) -> dict[str, str]:
+        """A model's name -> its title."""
+        return {name: model.title for name, model in self.models.items()}
+
+    @property
+    def baselines(self) -> dict[str, str]:
+        """A model's name -> the model that it is compared with, for those that have one."""
+        return {name: model.baseline for name, model in self.models.items() if model.baseline}
+
+    def latent_of(self, dataset: str, model: str) -> Latent:
+        """The latent space of a model on a data set: the data set's, changed by the model."""
+        return _changed(self.datasets[dataset].latent, self.models[model].latent)
+
+    def training_of(self, dataset: str, model: str) -> Training:
+        """The training of a model on a data set: the data set's, changed by the model.
+
+        A model that continues another one gets `kimg_continued` as its `kimg`; the result's own
+        `kimg_continued` is null.
+        """
+        training = _changed(self.datasets[dataset].training, self.models[model].training)
+        if training.kimg_continued is None:
+            return training
+        continues = self.models[model].init_from is not None
+        kimg = training.kimg_continued if continues else training.kimg
+        return training.model_copy(update={"kimg": kimg, "kimg_continued": None})
+
+    def network_of(self, dataset: str, model: str) -> Network:
+        """The network of a model on a data set: the model's, else the data set's, else by shape."""
+        entry = self.datasets[dataset]
+        name = self.models[model].network or entry.network or entry.default_network
+        return self.lookup("networks", name)
+
+    def lookup(self, section: str, name: str) -> Any:
+        """The entry `name` of a section; raises GmganError that lists the names that exist."""
+        entries = getattr(self, section)
+        if name not in entries:
+            raise GmganError(unknown_name(section.removesuffix("s"), name, entries))
+        return entries[name]
+
+
+def _changed(base: _Settings, change: dict[str, JsonValue]) -> _Settings:
+    """`base` with the changed fields, validated together."""
+    return type(base).model_validate({**base.model_dump(), **change}) if change else base

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gmgan.config.schema import Latent, Network, Prior, Strict, Training
+from gmgan.config.base import Strict
+from gmgan.config.models import Latent, Network, Prior, Training
 
 
 @dataclass(frozen=True, order=True)

@@ -1,14 +1,10 @@
 """What each stage is told: the settings that its function gets and that its fingerprint covers."""
 
 from gmgan.config.run import Run, RunSettings
-from gmgan.config.schema import (
-    ClassifierExtractor,
-    Clustering,
-    Dataset,
-    Extractor,
-    Model,
-    Strict,
-)
+from gmgan.config.base import Strict
+from gmgan.config.evaluation import ClassifierExtractor, Clustering, Extractor
+from gmgan.config.models import Model
+from gmgan.config.params import Dataset
 
 
 class ExtractorSettings(Strict):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gmgan import data, plugins
-from gmgan.config.schema import ImagesSource, Source
+from gmgan.config.data import ImagesSource, Source
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits, check_splits
 from gmgan.errors import GmganError

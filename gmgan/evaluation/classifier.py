@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy, pad
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from gmgan.config.schema import ClassifierExtractor
+from gmgan.config.evaluation import ClassifierExtractor
 from gmgan.pixels import to_model_range
 
 

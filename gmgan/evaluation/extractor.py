@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gmgan.config.schema import ClassifierExtractor, InceptionExtractor
+from gmgan.config.evaluation import ClassifierExtractor, InceptionExtractor
 from gmgan.config.settings import ExtractorSettings
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gmgan.config.run import Run
-from gmgan.config.schema import Params
+from gmgan.config.params import Params
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Stamped

@@ -2,8 +2,7 @@
 
 import re
 
-from gmgan.config.run import Run, RunSettings
-from gmgan.config.schema import Dataset, Model, Params
+from gmgan.config import Model, Params, Run, RunSettings
 from gmgan.errors import GmganError
 
 _RUN_NAME = re.compile(
@@ -84,28 +83,17 @@ def trained_runs(params: Params, runs: list[Run]) -> list[Run]:
     return list(trained)
 
 
-def default_network(dataset: Dataset) -> str:
-    """The network for the shape of the data when neither data set nor model names one."""
-    if dataset.is_points:
-        return "mlp-points"
-    return "mlp-small" if max(dataset.source.sample_shape[:2]) <= 16 else "dcgan"
-
-
 def settings(params: Params, run: Run) -> RunSettings:
     """The data set's settings, changed by the model's. Raises GmganError for an impossible run."""
     check_run(params, run)
-    dataset, model = params.datasets[run.dataset], params.models[run.model]
-    network = model.network or dataset.network or default_network(dataset)
-    training = _changed(dataset.training, model.training)
-    if model.init_from and training.kimg_continued:
-        training = training.model_copy(update={"kimg": training.kimg_continued})
+    model = params.models[run.model]
     return RunSettings(
         run=run,
         prior=model.prior,
         objective=model.objective,
-        latent=_changed(dataset.latent, model.latent),
-        network=params.lookup("networks", network),
-        training=training.model_copy(update={"kimg_continued": None}),
+        latent=params.latent_of(run.dataset, run.model),
+        network=params.network_of(run.dataset, run.model),
+        training=params.training_of(run.dataset, run.model),
         init_from=parent_run(params, run, model),
     )
 
@@ -124,10 +112,6 @@ def parent_run(params: Params, run: Run, model: Model) -> Run | None:
         parent = params.lookup("models", parent).init_from
     normal = params.models[model.init_from].prior.kind == "normal"
     return Run(run.dataset, model.init_from, 1 if normal else run.K, run.seed)
-
-
-def _changed(base, change):
-    return base.model_copy(update=change.model_dump(exclude_none=True))
 
 
 def extractor_id(params: Params, dataset: str, extractor: str) -> str:

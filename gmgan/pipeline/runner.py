@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gmgan.config.run import Run
-from gmgan.config.schema import Params
+from gmgan.config.params import Params
 from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Stamped, hash_file, with_hashes

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from gmgan.config.run import Run
-from gmgan.config.schema import Dataset, Params
+from gmgan.config.params import Dataset, Params
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Artifact

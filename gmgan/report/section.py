@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gmgan.config.run import Run
-from gmgan.config.schema import Dataset
+from gmgan.config.params import Dataset
 from gmgan.config.settings import ReportSettings
 from gmgan.data.points import centres_of
 from gmgan.data.splits import Splits

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from gmgan.config.schema import Params
+from gmgan.config import Params
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import provenance, read_arrays, read_json
 from gmgan.pipeline.fingerprints import Fingerprints

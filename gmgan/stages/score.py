@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.evaluation.clustering import contingency, matched_accuracy, purity
 from gmgan.evaluation.modes import first_reach, mean_over_time, mode_scores, nearest_modes
 from gmgan.evaluation.samples import Samples

@@ -1,6 +1,6 @@
 """Sweep sigma_scale over a trained run, without training again, and score every point."""
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.evaluation.extractors import extract
 from gmgan.models.model import sample
 from gmgan.pipeline.artifacts import write_json

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from gmgan.config.run import Run
+from gmgan.config import Run
 from gmgan.errors import GmganError
 from gmgan.models.model import build_model, sample, sample_rows
 from gmgan.pipeline.artifacts import (

@@ -1,0 +1,172 @@
+"""Sources of data sets: where the samples come from and which shape they have."""
+
+from math import cos, pi, sin
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
+
+from gmgan.config.base import ByKind, PluginName, Strict
+
+
+class PointSource(Strict):
+    """2-D points from equal, isotropic Gaussians, labelled by mode."""
+
+    std: PositiveFloat
+    n_train: PositiveInt
+    n_test: PositiveInt
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (2,)
+
+    @property
+    def centres(self) -> list[tuple[float, float]]:
+        """The modes' centres; given by each kind of point source."""
+        raise TypeError("a point source declares its centres")
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.centres)
+
+
+class RingSource(PointSource):
+    """`modes` Gaussians at equal angles on a circle."""
+
+    kind: Literal["ring"]
+    modes: PositiveInt
+    radius: PositiveFloat
+
+    @property
+    def centres(self) -> list[tuple[float, float]]:
+        angles = [2 * pi * i / self.modes for i in range(self.modes)]
+        return [(self.radius * cos(a), self.radius * sin(a)) for a in angles]
+
+
+class GridSource(PointSource):
+    """`side` x `side` Gaussians, `spacing` apart, centred on the origin."""
+
+    kind: Literal["grid"]
+    side: PositiveInt
+    spacing: PositiveFloat
+
+    @property
+    def centres(self) -> list[tuple[float, float]]:
+        offsets = [(i - (self.side - 1) / 2) * self.spacing for i in range(self.side)]
+        return [(x, y) for y in offsets for x in offsets]
+
+
+class DigitsSource(Strict):
+    """The 1,797 handwritten 8 x 8 digits that ship with scikit-learn."""
+
+    kind: Literal["digits"]
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (8, 8, 1)
+
+    @property
+    def n_classes(self) -> int:
+        return 10
+
+
+_TORCHVISION_SHAPES = {
+    "mnist": (28, 28, 1),
+    "fashion-mnist": (28, 28, 1),
+    "cifar10": (32, 32, 3),
+    "stl10": (96, 96, 3),
+    "stl10-unlabelled": (96, 96, 3),
+}
+
+
+class TorchvisionSource(Strict):
+    """An official data set, by torchvision's addresses and hashes.
+
+    `size` resizes square images; null keeps the official size. `stl10-unlabelled` trains on the
+    100,000 unlabelled images.
+    """
+
+    kind: Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
+    size: PositiveInt | None = None
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        height, width, channels = _TORCHVISION_SHAPES[self.kind]
+        return (self.size or height, self.size or width, channels)
+
+    @property
+    def n_classes(self) -> int | None:
+        return None if self.kind == "stl10-unlabelled" else 10
+
+
+class ImagesSource(Strict):
+    """Any folder or zip of images sorted by class.
+
+    Layout `train/CLASS/image` and `test/CLASS/image`, or `CLASS/image` with `test_fraction` of
+    each class held out by a hash of the file's name. `path` is relative to the project or to
+    GMGAN_MIRROR. `resize`: `crop` scales the short side to `size` and crops the centre;
+    `stretch` ignores the aspect ratio; `none` demands images of exactly size x size.
+    """
+
+    kind: Literal["images"]
+    path: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    size: Annotated[int, Field(ge=8)]
+    colour: Literal["grey", "rgb"] = "rgb"
+    resize: Literal["crop", "stretch", "none"] = "crop"
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    classes: PositiveInt | None = None
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return (self.size, self.size, 1 if self.colour == "grey" else 3)
+
+    @property
+    def n_classes(self) -> int | None:
+        return self.classes
+
+
+class PluginSource(Strict):
+    """A data set of the user's own: `kind` names a function (source, archives) -> Splits.
+
+    `sample_shape` is [S, S, 1] or [S, S, 3] for images and [2] for points; `classes` null:
+    unlabelled. Points are scored by distance to their modes: class i lies around `centres[i]` with
+    standard deviation `std`.
+    """
+
+    kind: PluginName
+    sample_shape: tuple[PositiveInt, ...]
+    classes: PositiveInt | None = None
+    centres: list[tuple[float, float]] | None = None
+    std: PositiveFloat | None = None
+    options: dict[str, JsonValue] = {}
+
+    @property
+    def n_classes(self) -> int | None:
+        return self.classes
+
+    @model_validator(mode="after")
+    def _points_or_square_images(self) -> Self:
+        shape = self.sample_shape
+        points = shape == (2,)
+        if not points and (
+            len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8 or shape[2] not in (1, 3)
+        ):
+            raise ValueError(
+                "sample_shape is [S, S, 1] or [S, S, 3] for square images of at least 8 pixels, "
+                f"or [2] for points (got {list(shape)})"
+            )
+        if points != (self.centres is not None) or points != (self.std is not None):
+            raise ValueError("points need centres and std, images take neither")
+        if self.centres is not None and self.classes != len(self.centres):
+            raise ValueError(
+                f"points are labelled by mode: classes must be {len(self.centres)}, the number of "
+                f"centres (got {self.classes})"
+            )
+        return self
+
+
+Source = Annotated[
+    RingSource | GridSource | DigitsSource | TorchvisionSource | ImagesSource | PluginSource,
+    ByKind(),
+]

@@ -1,0 +1,136 @@
+"""How samples are scored, and which networks give the features for it."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
+
+from gmgan.config.base import ByKind, PluginName, Strict
+
+
+class ClassifierExtractor(Strict):
+    """A small convolutional classifier, trained on the training split of the set it scores."""
+
+    kind: Literal["classifier"]
+    channels: Annotated[list[PositiveInt], Field(min_length=1)]
+    feature_dim: PositiveInt
+    kimg: PositiveFloat
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 1e-3
+    shift: Annotated[int, Field(ge=0)] = 1
+
+
+class InceptionExtractor(Strict):
+    """torch-fidelity's inception-v3-compat, the one that published scores use.
+
+    `weights` is a local .pth file; null downloads the official one. `sha256` is the start of the
+    hash that the file must have.
+    """
+
+    kind: Literal["inception"]
+    weights: str | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = "6726825d"
+
+
+Extractor = Annotated[ClassifierExtractor | InceptionExtractor, ByKind()]
+
+
+class Sweep(Strict):
+    """The sweep of sigma_scale: `n` generated samples against `n` real ones at every scale."""
+
+    sigma_scales: Annotated[list[PositiveFloat], Field(min_length=2)] = [
+        0.1,
+        0.25,
+        0.5,
+        1.0,
+        2.0,
+        4.0,
+    ]
+    n: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _ascending_with_the_trained_scale(self) -> Self:
+        if self.sigma_scales != sorted(set(self.sigma_scales)) or 1.0 not in self.sigma_scales:
+            raise ValueError("sigma_scales must ascend and contain 1.0, the scale of training")
+        return self
+
+
+class Clustering(Strict):
+    """How components cluster held-out samples, and how the k-means baselines do.
+
+    A K-way classifier with the settings of the extractor `classifier` (null for points: a vote of
+    the nearest 25) is trained on `n_generated` samples, for `kimg` (null: as long as the
+    extractor). k-means takes the best of `kmeans_starts`.
+    """
+
+    classifier: str | None = None
+    n_generated: PositiveInt
+    kimg: PositiveFloat | None = None
+    kmeans_starts: PositiveInt = 5
+    pca_dim: PositiveInt = 50
+
+
+class PluginMetric(Strict):
+    """A score of the user's own: `kind` names a function (fake, real, **options) -> number."""
+
+    kind: PluginName
+    title: str
+    better: Literal["higher", "lower"] | None = None
+    options: dict[str, JsonValue] = {}
+
+
+_BUILT_IN_METRIC = re.compile(
+    r"modes_captured|high_quality_\w+|kimg_to_95_modes|frechet_distance|inception_score|fid|kid|"
+    r"quality|diversity|quality_diversity|diversity_(intra|inter)|class_accuracy|"
+    r"(precision|recall|density|coverage)_k\d+|component_(purity|acc)|cluster_(acc|purity|nmi|ari)"
+)
+
+
+class Evaluation(Strict):
+    """How samples are scored: how many, against what, seen by whom.
+
+    `fid_also_at`: FID once more with only so many of the generated samples, to show how the number
+    moves with the count.
+    `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
+    The quality score is calibrated so that a typical real held-out sample has `held_out_quality`
+    and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images
+    allows. `metrics`: scores of the user's own, by name.
+    """
+
+    extractors: list[str] = []
+    split: Literal["train", "test"] = "train"
+    n_real: Annotated[int, Field(ge=2)]
+    n_fake: Annotated[int, Field(ge=2)]
+    fid_also_at: list[Annotated[int, Field(ge=2)]] = []
+    is_splits: PositiveInt = 10
+    kid_subsets: PositiveInt = 100
+    kid_subset_size: Annotated[int, Field(ge=2)] = 1000
+    neighbours: PositiveInt = 3
+    density_neighbours: PositiveInt = 5
+    held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    ms_ssim_pairs: PositiveInt = 2000
+    ms_ssim_scales: PositiveInt | None = None
+    metrics: dict[str, PluginMetric] = {}
+    sweep: Sweep
+    clustering: Clustering
+
+    @model_validator(mode="after")
+    def _names_of_metrics_are_free(self) -> Self:
+        for name in self.metrics:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                raise ValueError(
+                    f"metrics.{name}: names are lower-case letters, digits and underscores"
+                )
+            if _BUILT_IN_METRIC.fullmatch(name):
+                raise ValueError(f"metrics.{name} has the name of a built-in score; choose another")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Self:
+        if self.sweep.n > min(self.n_real, self.n_fake):
+            raise ValueError(
+                f"sweep.n is {self.sweep.n}, more than n_real {self.n_real} or n_fake {self.n_fake}"
+            )
+        if any(count >= self.n_fake for count in self.fid_also_at):
+            raise ValueError(f"fid_also_at must be below n_fake {self.n_fake}")
+        return self

@@ -1,0 +1,158 @@
+"""Read params.yaml.
+
+`load` is the only way in. It lists all mistakes at once, each with file, line, key, value and what
+is allowed.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from gmgan import plugins
+from gmgan.config.base import Location, describe, section_of
+from gmgan.config.params import Params
+from gmgan.errors import GmganError, unknown_name
+
+EXTENDABLE = {"datasets", "suites"}  # sections whose entries may extend each other
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
+
+
+def load(path: str | Path = "params.yaml") -> Params:
+    """Read and validate a params file; modules of plug-ins are then looked for in its folder.
+
+    Raises GmganError with one line for each mistake: `file:line: key: what is wrong`.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise GmganError(
+            f"cannot read {path}: {error.strerror}; run in the project's folder or "
+            "name the file with --params"
+        ) from error
+    try:
+        loader = LOADER(text)
+        tree = loader.get_single_node()
+        raw = loader.construct_document(tree) if tree else None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise GmganError(
+            f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}"
+        ) from error
+    if tree is None or not isinstance(raw, dict):
+        raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
+    lines = [(line, f"key '{key}' is given twice; keep one") for line, key in _duplicates(tree)]
+    merged = {**raw}
+    wrong: dict[Location, str] = {}
+    for section in EXTENDABLE & raw.keys():
+        merged[section] = _merge_extended(raw, section, wrong)
+    for place, text in wrong.items():
+        line, key = _place(tree, raw, (*place, "extends"))
+        lines.append((line, f"{key}: {text}"))
+    try:
+        params = Params.model_validate(merged, context=merged)
+    except ValidationError as error:
+        for e in error.errors():
+            if e["loc"][:2] not in wrong:
+                line, key = _place(tree, raw, e["loc"])
+                lines.append((line, f"{key}: {describe(e)}"))
+    if lines:
+        unique = sorted(dict.fromkeys(lines), key=lambda item: item[0])
+        raise GmganError("\n".join(f"{path}:{line}: {text}" for line, text in unique))
+    plugins.look_in(path.parent)
+    return params
+
+
+def _merge_extended(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> Any:
+    """A section with every entry complete; adds to `wrong` what is wrong with which `extends`."""
+    entries = section_of(raw, section)
+
+    def complete(name: str) -> Any:
+        entry = entries[name]
+        seen = {name}
+        for parent in _ancestors(entries, name):
+            if parent not in entries:
+                wrong[section, name] = unknown_name(section[:-1], str(parent), map(str, entries))
+            elif parent in seen:
+                wrong[section, name] = f"{section} extend each other in a circle"
+            else:
+                entry = _deep_merge(entries[parent], entry)
+                seen.add(parent)
+        return entry
+
+    return {name: complete(name) for name in entries} if entries else raw.get(section)
+
+
+def _ancestors(entries: Any, name: Any) -> Iterator[Any]:
+    """The names that an entry extends, directly or not; ends where one comes again."""
+    seen = {name}
+    while (name := section_of(entries, name).get("extends")) is not None:
+        yield name
+        if name in seen:
+            return
+        seen.add(name)
+
+
+def _deep_merge(base: Any, change: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(change, dict)):
+        return change
+    if "kind" in change and change["kind"] != base.get("kind"):
+        return change
+    return {**base, **{key: _deep_merge(base.get(key), value) for key, value in change.items()}}
+
+
+def _duplicates(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """(line, key) of every key that stands twice in one mapping."""
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, key.value
+            seen.add(key.value)
+            yield from _duplicates(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _duplicates(value)
+
+
+def _place(tree: yaml.Node, raw: dict[str, Any], location: Location) -> tuple[int, str]:
+    """(line, dotted key) of a location, or of the deepest part of it that the file holds.
+
+    What an entry takes from the one that it extends is found there, and what a block takes from its
+    suite at the suite.
+    """
+    location = tuple(part for part in location if not str(part).startswith(("<", "[")))
+    section, name, rest = location[:1], location[1:2], location[2:]
+    names = [*name]
+    if name and section[0] in EXTENDABLE:
+        names += _ancestors(section_of(raw, str(section[0])), name[0])
+    places = [(*section, other, *rest) for other in names] or [location]
+    if section == ("suites",) and rest[:1] == ("cells",):
+        places += [(*section, other, *rest[2:]) for other in names]
+    _, line, key = min((_walk(tree, place) for place in places), key=lambda step: step[0])
+    return line, key
+
+
+def _walk(node: yaml.Node, location: Location) -> tuple[int, int, str]:
+    """(number of parts that the file does not hold, line of the last that it holds, dotted key)."""
+    line, keys = 1, []
+    for depth, part in enumerate(location):
+        child = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    child, line = value, key.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and part in range(len(node.value)):
+            child = node.value[int(part)]
+            line = child.start_mark.line + 1
+        if child is not None:
+            node = child
+            keys.append(str(part))
+        elif not isinstance(part, int):  # a single value stands for a list of one: part 0 is it
+            missing = [str(part) for part in location[depth:]]
+            return len(missing), line, ".".join([*keys, *missing])
+    return 0, line, ".".join(keys)
