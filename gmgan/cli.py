@@ -161,7 +161,7 @@ _suite = click.option(
     cls=Commands,
     help="Benchmark of Gaussian-mixture GANs. Each stage of the pipeline is a command; "
     "`snakemake --cores 2 all` runs them all in order.",
-    epilog='Complete commands with TAB: eval "$(_GMGAN_COMPLETE=bash_source gmgan)" (or zsh, fish).',
+    epilog='Complete commands with TAB: eval "$(_GMGAN_COMPLETE=bash_source gmgan)" (or zsh).',
 )
 @click.version_option(__version__, prog_name="gmgan", message="%(prog)s %(version)s")
 @click.option("--params", "params_file", default="params.yaml", metavar="FILE", show_default=True)

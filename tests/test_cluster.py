@@ -13,7 +13,7 @@ import pytest
 from conftest import make_project
 from one_node_slurm import OneNodeSlurm
 
-from gmgan.pipeline.artifacts import read_arrays
+from conftest import read_arrays
 
 pytestmark = [
     pytest.mark.pipeline,
@@ -104,7 +104,7 @@ class Pipeline:
 def progress(project, run):
     """The history so far in the checkpoint of a run, once it has some."""
     for path in (project.folder / "results" / "checkpoints").glob(f"{run}.*.safetensors"):
-        return read_arrays(path, names=[])[1]["history"]
+        return read_arrays(path, names=[])[1]["state"]["history"]
     return []
 
 

@@ -8,7 +8,7 @@ from scipy.stats import entropy
 
 from gmgan.errors import GmganError
 from gmgan.evaluation import clustering
-from gmgan.pipeline.artifacts import read_json
+from conftest import read_json
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gmgan.config.data import ImagesSource
 from gmgan.data import digits, images, official, points
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
-from gmgan.stages.context import Archives
+from gmgan.data.archives import Archives
 
 MIRROR = Path(os.environ.get("GMGAN_MIRROR") or "no-mirror").resolve()
 

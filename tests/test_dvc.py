@@ -234,12 +234,11 @@ def test_an_s3_server_is_a_remote(page):
 
 def test_settle_knows_every_result(pulled):
     from gmgan.config import load
-    from gmgan.pipeline.grid import Paths
-    from gmgan.pipeline.settle import artifacts
-    from gmgan.stages.context import Context
+    from gmgan.pipeline.graph import Graph
 
-    context = Context(load(pulled.folder / "params.yaml"), Paths(pulled.folder / "results"))
-    known = {path for item in artifacts(context, "ci") for path in item.files}
+    graph = Graph(load(pulled.folder / "params.yaml"), pulled.folder / "results")
+    jobs = [job for job in graph.jobs("ci") if graph.carrier(job)]
+    known = {path for job in jobs for path in graph.outputs(job).values()}
     there = {
         path
         for folder in ("data", "extractors", "real", "runs")
@@ -267,7 +266,9 @@ def test_settle_takes_no_damaged_file(pulled):
     (run / "samples.safetensors").write_bytes(b"nonsense")
     (run / "tradeoff.json").write_text("{")
     pulled.gmgan("settle")
+    cut = pulled.folder / "results" / "data" / "toy-ring.safetensors"
     assert not (run / "tradeoff.json").exists()
+    assert cut.exists()
     plan = pulled.plan("all")
     assert "train" not in plan
     assert set(plan["sample"]) == set(plan["tradeoff"]) == {"toy-ring-ci.gan.K1.s0"}
@@ -291,7 +292,7 @@ def test_results_in_git_do_not_count_as_changes_of_code(page):
         [
             sys.executable,
             "-c",
-            "from gmgan.pipeline.artifacts import provenance as p; print(p()['revision'])",
+            "from gmgan.pipeline.provenance import provenance as p; print(p()['revision'])",
         ],
         cwd=page.repository,
         capture_output=True,

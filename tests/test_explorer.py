@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from gmgan.evaluation.neighbours import nearest_neighbours
 from gmgan.evaluation.walk import pairs_of, walks
 from gmgan.models.model import build_model, sample_rows
-from gmgan.pipeline.artifacts import read_arrays, write_arrays
+from gmgan.pipeline.artifacts import read_arrays
 from gmgan.pixels import to_stored_range
 from gmgan.report import explorer
 
@@ -124,11 +124,16 @@ def test_the_stage_keeps_what_the_page_needs(finished):
 
 
 @pytest.mark.pipeline
-def test_a_stale_explorer_is_refused(finished, tmp_path):
+def test_a_damaged_and_a_foreign_explorer_are_refused(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
-    path = project.folder / "results/runs/toy-ring-ci.gan.K1.s0/explore.safetensors"
-    arrays, about = read_arrays(path)
-    write_arrays(path, arrays, about | {"fingerprint": "0" * 16})
+    runs = project.folder / "results" / "runs"
+    path = runs / "toy-ring-ci.gan.K1.s0" / "explore.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # one bit
+    done = project.gmgan("report", "--suite", "ci", check=False)
+    assert done.returncode == 2
+    assert "explore.safetensors is damaged" in done.stderr
+    path.write_bytes((runs / "toy-ring-ci.gmgan-dynamic.K8.s0" / path.name).read_bytes())
     done = project.gmgan("report", "--suite", "ci", check=False)
     assert done.returncode == 2
     assert "explore.safetensors was made from other parameters or other code" in done.stderr

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import read_arrays, read_json
 from PIL import Image
 
 from gmgan.errors import GmganError
@@ -15,16 +17,15 @@ from gmgan.evaluation.classifier import Classifier
 from gmgan.evaluation.extractors import (
     classifier_extractor_class,
     extract,
-    extractor,
+    load_extractor,
     inception,
 )
 from gmgan.evaluation.neighbours import precision_recall
-from gmgan.pipeline.grid import Paths
-from gmgan.stages import extractor as extractor_stage
-from gmgan.stages import prepare
-from gmgan.stages.context import Context
+from gmgan.pipeline.runner import Runner
+from gmgan.records import ExtractorDescription
 
-ABOUT = {"sample_shape": [1, 8, 8], "n_classes": 10, "channels": [8, 16], "feature_dim": 12}
+SHAPE = {"sample_shape": [1, 8, 8], "n_classes": 10, "channels": [8, 16], "feature_dim": 12}
+ABOUT = ExtractorDescription(kind="classifier", hash="0", **SHAPE)
 
 
 class Bare(torch.utils.data.Dataset):
@@ -72,7 +73,7 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
         cache=False,
         verbose=False,
     )
-    net = extractor("classifier", classifier_weights, ABOUT)
+    net = load_extractor(ABOUT, arrays(classifier_weights))
     fake_features, fake_logits = extract(net, fake, "cpu", batch_size=64)
     real_features, _ = extract(net, real, "cpu", batch_size=64)
     ours = (
@@ -96,7 +97,7 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
 
 def test_folding_changes_nothing_but_rounding():
     torch.manual_seed(0)
-    net = Classifier(**ABOUT).train()
+    net = Classifier(**SHAPE).train()
     for _ in range(5):  # statistics of batch normalisation that are not those of the start
         net(torch.randint(0, 256, (40, 1, 8, 8), dtype=torch.uint8))
     net.body[1].weight.data.uniform_(-2, 2)
@@ -109,7 +110,7 @@ def test_folding_changes_nothing_but_rounding():
 
 
 def test_features_of_an_image_do_not_depend_on_the_others(classifier_weights):
-    net = extractor("classifier", classifier_weights, ABOUT)
+    net = load_extractor(ABOUT, arrays(classifier_weights))
     few, many = images(0, 30), np.concatenate([images(0, 30), images(5, 300)])
     for a, b in zip(extract(net, few, "cpu"), extract(net, many, "cpu"), strict=True):
         assert np.array_equal(a, b[:30])
@@ -117,23 +118,25 @@ def test_features_of_an_image_do_not_depend_on_the_others(classifier_weights):
 
 def test_foreign_classifier_weights_are_refused(classifier_weights):
     with pytest.raises(GmganError, match="weights of the classifier do not fit"):
-        extractor("classifier", classifier_weights, {**ABOUT, "feature_dim": 13})
+        load_extractor(replace(ABOUT, feature_dim=13), arrays(classifier_weights))
 
 
-def context_with(params, folder, **extractors):
-    return Context(
-        params.model_copy(update={"extractors": {**params.extractors, **extractors}}),
-        Paths(folder / "results"),
-    )
+def runner_with(params, folder, **extractors):
+    params = params.model_copy(update={"extractors": {**params.extractors, **extractors}})
+    return Runner(params, folder / "results")
 
 
 def test_digits_classifier_reaches_96_percent(params, tmp_path):
-    context = context_with(params, tmp_path)
-    prepare.run(context, "digits")
-    extractor_stage.run(context, "digits", "classifier-digits")
-    about = json.loads(context.paths.extractor_about("digits.classifier-digits").read_text())
+    runner = runner_with(params, tmp_path)
+    runner.run(runner.job("prepare", source="digits"))
+    runner.run(runner.job("extractor", extractor_id="digits.classifier-digits"))
+    about = read_json(tmp_path / "results/extractors/digits.classifier-digits.json")
     assert about["test_accuracy"] >= 0.96
     assert about["hash"]
+
+
+def arrays(weights):
+    return {name: tensor.numpy() for name, tensor in weights.items()}
 
 
 @pytest.fixture(scope="module")
@@ -245,13 +248,11 @@ def test_inception_stage_checks_and_converts(params, inception_file, tmp_path):
     good = params.extractors["inception"].model_copy(
         update={"weights": str(inception_file), "sha256": sha256(inception_file)[:8]}
     )
-    context = context_with(params, tmp_path, inception=good)
-    extractor_stage.run(context, "cifar10", "inception")
-    about = json.loads(context.paths.extractor_about("inception").read_text())
+    runner = runner_with(params, tmp_path, inception=good)
+    runner.run(runner.job("extractor", extractor_id="inception"))
+    about = read_json(tmp_path / "results/extractors/inception.json")
     assert about["hash"] == sha256(inception_file)
-    from gmgan.pipeline.artifacts import read_arrays
-
-    stored, _ = read_arrays(context.paths.extractor("inception"))
+    stored, _ = read_arrays(tmp_path / "results/extractors/inception.safetensors")
     original = torch.load(inception_file, weights_only=True)
     assert all(np.array_equal(stored[name], original[name].numpy()) for name in original)
 
@@ -268,7 +269,8 @@ def test_bad_inception_weights_give_plain_errors(params, inception_file, tmp_pat
 
     def stage(**change):
         entry = params.extractors["inception"].model_copy(update=change)
-        extractor_stage.run(context_with(params, tmp_path, inception=entry), "cifar10", "inception")
+        runner = runner_with(params, tmp_path, inception=entry)
+        runner.run(runner.job("extractor", extractor_id="inception"))
 
     with pytest.raises(GmganError, match=r"no file .*missing.pth; fetch https://"):
         stage(weights="missing.pth")

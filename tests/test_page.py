@@ -5,7 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from gmgan.pipeline.artifacts import read_json, write_json
+from conftest import read_json, rewrite_json
 
 pytestmark = pytest.mark.pipeline
 
@@ -234,9 +234,8 @@ def test_names_are_text_and_never_markup(browser, finished, tmp_path):
     project.edit("params.yaml", "title: handwritten digits, 8 x 8, seconds", f'title: "{nasty[0]}"')
     project.edit("params.yaml", "title: GM-GAN, supervised\n", f'title: "</script>{nasty[1]}"\n')
     about = project.folder / "results" / "data" / "digits.json"
-    described = read_json(about)
-    described["classes"][3] = nasty[2]
-    write_json(about, described)
+    classes = read_json(about)["classes"]
+    rewrite_json(about, classes=[*classes[:3], nasty[2], *classes[4:]])
     project.gmgan("report", "--suite", "ci")
     page, alerts = browser.new_page(), []
     page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gmgan.pipeline.artifacts import read_arrays
+from conftest import read_arrays
 
 pytestmark = pytest.mark.pipeline
 
@@ -279,7 +279,7 @@ def test_sigkill_in_the_middle_and_again_gives_the_same_weights(finished, tmp_pa
     left = list(checkpoints.glob(f"{run}.*.safetensors"))
     assert len(left) == 1
     _, about = read_arrays(left[0], names=[])
-    assert 0 < about["history"][-1]["kimg"] < 12
+    assert 0 < about["state"]["history"][-1]["kimg"] < 12
 
     project.snakemake(*CI)
     assert (weights.read_bytes(), snapshots.read_bytes()) == undisturbed
@@ -316,7 +316,7 @@ def test_stale_scores_are_refused_by_the_report(finished, tmp_path):
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_any_single_cell_can_be_asked_for(finished):
+def test_any_single_run_can_be_asked_for(finished):
     target = "results/runs/digits-ci.gmgan-finetuned-wide.K10.s5/scores.json"
     plan = finished.plan(target)
     # mlp-r is for 28 x 28 images but fits any: the parent is trained first, and only trained.

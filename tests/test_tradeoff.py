@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from gmgan.pipeline.artifacts import read_json
+from conftest import read_json
 
 pytestmark = pytest.mark.pipeline
 

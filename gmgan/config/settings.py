@@ -1,10 +1,10 @@
 """What each stage is told: the settings that its function gets and that its fingerprint covers."""
 
-from gmgan.config.run import Run, RunSettings
 from gmgan.config.base import Strict
 from gmgan.config.evaluation import ClassifierExtractor, Clustering, Extractor
 from gmgan.config.models import Model
 from gmgan.config.params import Dataset
+from gmgan.config.run import Run, RunSettings
 
 
 class ExtractorSettings(Strict):

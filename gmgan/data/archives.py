@@ -52,7 +52,7 @@ class Archives:
             torch.hub.download_url_to_file(address, str(path), hash_prefix=sha256)
         except (OSError, RuntimeError) as error:
             raise GmganError(
-                f"cannot download {address} ({error}); fetch it elsewhere and put it into the folder "
-                "in GMGAN_MIRROR"
+                f"cannot download {address} ({error}); fetch it elsewhere and put it into the "
+                "folder in GMGAN_MIRROR"
             ) from error
         return path

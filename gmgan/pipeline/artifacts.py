@@ -1,7 +1,7 @@
 """Files that stages write: how a record becomes bytes, and how damage is noticed on reading.
 
-One output of every stage is its carrier: it holds a stamp with the fingerprint, the provenance and the
-SHA-256 of the stage's other files, and a hash of its own content. Reading checks all of them.
+One output of every stage is its carrier. It holds a stamp: the fingerprint, the provenance, the SHA-256
+of the stage's other files, and a hash of its own content. Reading checks all of them.
 """
 
 import hashlib

@@ -39,11 +39,11 @@ class CheckpointFile:
         stored = {
             "fingerprint": self.fingerprint,
             "settings": self.settings,
-            "about": about,
+            "state": about,
             "arrays": {name: hash_array(tensor.numpy()) for name, tensor in plain.items()},
         }
         with atomic_path(self.path) as temporary:
-            save_file(plain, temporary, metadata={"checkpoint": json.dumps(stored)})
+            save_file(plain, temporary, metadata={"about": json.dumps(stored)})
 
     def load(self) -> "tuple[dict[str, torch.Tensor], dict[str, Any]] | None":
         """The saved state on the CPU; None if there is none.
@@ -58,7 +58,7 @@ class CheckpointFile:
             return None
         try:
             with safe_open(path, framework="pt") as file:
-                stored = json.loads((file.metadata() or {})["checkpoint"])
+                stored = json.loads((file.metadata() or {})["about"])
                 self._refuse_others(path, stored)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
@@ -69,7 +69,7 @@ class CheckpointFile:
             raise GmganError(
                 f"{path} is damaged (its content is not the one that was written); {self._cure()}"
             )
-        return tensors, stored["about"]
+        return tensors, stored["state"]
 
     def remove(self) -> None:
         """Forget the state: the training's outputs have been written."""

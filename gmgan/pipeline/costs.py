@@ -40,7 +40,11 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measured:
-    """What earlier runs took: images per second by kind of training, seconds by (data set, stage)."""
+    """What earlier runs took.
+
+    speeds: images per second by kind of training; seconds: by (data set, stage).
+    """
+
 
     speeds: dict[str, list[float]]
     seconds: dict[tuple[str, str], list[float]]

@@ -1,11 +1,11 @@
 """Hashes of code: of exactly the modules that compute a result, and of everything they import.
 
-A job's fingerprint (graph.py) covers its settings, the fingerprints of what it reads, and this hash.
-Comments, docstrings and annotations do not count as code. Plug-ins count like this package, with the
-modules that they import from the folder of params.yaml or from their own package.
+A job's fingerprint (graph.py) covers its settings, the fingerprints of what it reads, and this
+hash. Comments, docstrings and annotations do not count as code. Plug-ins count like this package,
+with the modules that they import from the folder of params.yaml or from their own package.
 
-Modules that move settings and records about without computing (`PASSIVE`) are left out: what they
-pass on is hashed by value.
+Modules that pass settings and records on without computing (`PASSIVE`) are left out: what they pass
+on is hashed by value.
 """
 
 import ast

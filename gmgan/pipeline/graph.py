@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gmgan.config.run import Run
 from gmgan.config.params import Params
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Stamped

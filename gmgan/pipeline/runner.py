@@ -1,8 +1,8 @@
 """Runs a job: loads what it reads, calls its function, writes what it gives.
 
-This is the only place where a record meets its file. On reading, a file must carry the expected
-fingerprint and hold the very content that was written; on writing, all outputs of a job appear whole
-or not at all, the one with the stamp last.
+Only here are records read from files and written to files. A file that is read must carry the
+expected fingerprint and hold the very content that was written. Every file is written whole or not at
+all, the one with the stamp last.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from gmgan.config.run import Run
 from gmgan.config.params import Params
+from gmgan.config.run import Run
 from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Stamped, hash_file, with_hashes

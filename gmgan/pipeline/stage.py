@@ -1,8 +1,8 @@
-"""The vocabulary of the page of stages (stages.py): what a stage is, what it reads, for what it runs.
+"""The words of the page of stages (stages.py): what a stage is, and what it can read.
 
-A stage runs once per key: per data set, per run, per run and extractor, per suite. `per` names the parts
-of the key; the same names stand in braces in the paths of what the stage writes and are the wildcards
-of its Snakemake rule.
+A stage runs once per key: per data set, per run, per run and extractor, or per suite. `per` names the
+parts of the key. The same names stand in braces in the paths of the stage's files, and are the
+wildcards of its Snakemake rule.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gmgan.config.run import Run
 from gmgan.config.params import Dataset, Params
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Artifact
@@ -97,7 +97,8 @@ class Stage:
     code: further modules that compute, chosen by the settings (readers, networks, plug-ins).
     folder: a package whose other files (templates, tables) count like code.
     handles: what else the function gets from the runner (runner.py lists them).
-    applies: whether the stage exists for a key, `otherwise` why not. local_files: a user's own files that it reads.
+    applies: whether the stage exists for a key; otherwise: why not, for the error.
+    local_files: files of the user's own that it reads.
     """
 
     name: str

@@ -4,9 +4,9 @@
     prepare -> train -> sample -> features -> score
                train -> sweep, cluster, explore           (all of these -> collect, report)
 
-From this page follow the files and the fingerprints of the Snakemake rules, the check that an input is
-up to date (runner.py), `gmgan settle`, `gmgan list` and the costs (graph.py and the modules that use
-it). The words are explained in stage.py; the records in gmgan/records.py.
+From this page follow the files and fingerprints of the Snakemake rules, the check that an input is
+up to date (runner.py), `gmgan settle`, `gmgan list` and the costs (graph.py and its users). stage.py
+explains the words, gmgan/records.py the records.
 """
 
 from collections.abc import Iterable
@@ -222,8 +222,8 @@ cluster = Stage(
     name="cluster",
     per=("run",),
     applies=lambda at: grid.has_clusters(at.params, at.the_run),
-    otherwise="it has no components to cluster by; choose an unsupervised GM-GAN with K above 1 on a "
-    "data set with labels",
+    otherwise="it has no components to cluster by; choose an unsupervised GM-GAN with K above 1 on "
+    "a data set with labels",
     reads={
         "weights": train["weights"],
         "record": train["record"],

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from gmgan.config.run import Run
 from gmgan.config.params import Dataset
+from gmgan.config.run import Run
 from gmgan.config.settings import ReportSettings
 from gmgan.data.points import centres_of
 from gmgan.data.splits import Splits

@@ -1,4 +1,4 @@
-"""One cell by hand: draw, score and cluster images, export, dry runs, completion."""
+"""One run by hand: draw, score and cluster images, export, dry runs, completion."""
 
 import json
 import subprocess
@@ -7,11 +7,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from conftest import read_arrays
 from PIL import Image
 
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
-from gmgan.pipeline.artifacts import read_arrays
 
 pytestmark = pytest.mark.pipeline
 
@@ -36,15 +36,15 @@ def table_of(text):
 def test_drawing_one_component_as_images(finished, tmp_path):
     out = tmp_path / "drawn"
     choice = ("--component", "3", "--sigma-scale", "0.5", "--n", "12", "--out", str(out))
-    done = finished.gmgan("sample", RUN, *choice)
+    done = finished.gmgan("draw", RUN, *choice)
     assert done.stdout.strip() == str(out)
     files = sorted(out.iterdir())
     assert [file.name for file in files] == [f"{i:06d}_k3.png" for i in range(12)]
     assert Image.open(files[0]).size == (8, 8)
-    assert "exists already" in refused(finished, "sample", RUN, *choice)
+    assert "exists already" in refused(finished, "draw", RUN, *choice)
     _, images = read_loose(out, (8, 8, 1))
     again = tmp_path / "more.npz"
-    finished.gmgan("sample", RUN, *choice[:4], "--n", "30", "--out", str(again))
+    finished.gmgan("draw", RUN, *choice[:4], "--n", "30", "--out", str(again))
     with np.load(again) as file:
         assert np.array_equal(file["samples"][:12], images)  # sample i depends on i alone
         assert set(file["component"]) == {3}
@@ -55,13 +55,13 @@ def test_points_and_scales(finished, tmp_path):
     for scale in ("0.1", "4"):
         out = tmp_path / f"{scale}.safetensors"
         finished.gmgan(
-            "sample", TOY, "--component", "0", "--sigma-scale", scale, "--n", "400", "--out", out
+            "draw", TOY, "--component", "0", "--sigma-scale", scale, "--n", "400", "--out", out
         )
         arrays, about = read_arrays(out)
         assert about["sigma_scale"] == float(scale)
         spreads.append(arrays["samples"].std(axis=0).mean())
     assert spreads[0] < spreads[1]
-    assert "points are no images" in refused(finished, "sample", TOY, "--n", "5")
+    assert "points are no images" in refused(finished, "draw", TOY, "--n", "5")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_points_and_scales(finished, tmp_path):
     ],
 )
 def test_impossible_choices(finished, choice, message):
-    assert message in refused(finished, "sample", RUN, *choice)
+    assert message in refused(finished, "draw", RUN, *choice)
 
 
 def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_path):
@@ -86,7 +86,7 @@ def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_pa
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(noise / f"{i}.png")
     found = []
     for path in (real, noise):
-        done = finished.gmgan("score", "--samples", path, "--dataset", "digits-ci")
+        done = finished.gmgan("score-images", path, "--dataset", "digits-ci")
         found.append({name: float(row["value"]) for name, row in table_of(done.stdout).items()})
     best, worst = found
     assert best["fid"] < 0.2 * worst["fid"]
@@ -99,7 +99,7 @@ def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_pa
 def test_scores_of_a_runs_own_samples_are_the_pipelines(finished):
     folder = finished.folder / "results" / "runs" / RUN
     done = finished.gmgan(
-        "score", "--samples", folder / "samples.safetensors", "--dataset", "digits-ci", "--json"
+        "score-images", folder / "samples.safetensors", "--dataset", "digits-ci", "--json"
     )
     ours = {row["metric"]: row["value"] for row in json.loads(done.stdout)}
     scored = json.loads((folder / "scores.json").read_text())["scores"]
@@ -112,7 +112,7 @@ def test_scores_of_a_runs_own_samples_are_the_pipelines(finished):
 def test_too_few_images_leave_scores_out_and_say_so(finished, tmp_path):
     path = tmp_path / "few.npz"
     np.savez(path, np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8))
-    done = finished.gmgan("score", "--samples", path, "--dataset", "digits-ci")
+    done = finished.gmgan("score-images", path, "--dataset", "digits-ci")
     table = table_of(done.stdout)
     assert "quality" in table
     assert "fid" not in table
@@ -128,7 +128,7 @@ def test_images_of_ones_own_are_sorted_by_component(finished, tmp_path):
     folder.mkdir()
     for i in range(5):
         Image.fromarray(arrays["test"][i, :, :, 0]).save(folder / f"{i}.png")
-    lines = project.gmgan("cluster", run, "--images", folder).stdout.strip().splitlines()
+    lines = project.gmgan("cluster-images", run, folder).stdout.strip().splitlines()
     assert [line.split("\t")[0] for line in lines] == [f"{i}.png" for i in range(5)]
     assert all(0 <= int(line.split("\t")[1]) < 10 for line in lines)
 
@@ -136,7 +136,7 @@ def test_images_of_ones_own_are_sorted_by_component(finished, tmp_path):
 def test_an_exported_model_samples_as_its_run_does(finished, tmp_path):
     out, drawn = tmp_path / "model", tmp_path / "drawn.npz"
     finished.gmgan("export", RUN, "--out", out)
-    finished.gmgan("sample", RUN, "--n", "20", "--component", "4", "--seed", "5", "--out", drawn)
+    finished.gmgan("draw", RUN, "--n", "20", "--component", "4", "--seed", "5", "--out", drawn)
     card = (out / "README.md").read_text()
     assert f"Run `{RUN}`" in card
     assert "| fid |" in card
@@ -179,10 +179,15 @@ def test_list_says_how_far_a_run_is(finished):
 
 
 def test_completion_and_examples(project):
-    script = project.gmgan("--print-completion", "bash").stdout
-    assert "--sigma-scale" in script
-    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
-    for command in ("train", "sample", "score", "cluster", "export", "list", "report"):
+    def completed(*words):
+        shell = {"COMP_WORDS": " ".join(("gmgan", *words)), "COMP_CWORD": str(len(words))}
+        done = project.gmgan(_GMGAN_COMPLETE="bash_complete", **shell)
+        return [line.partition(",")[2] for line in done.stdout.splitlines()]
+
+    assert "score-images" in completed("score")
+    assert completed("train", "toy-ring-ci.gmgan") == ["toy-ring-ci.gmgan-dynamic.K8.s0"]
+    assert "quick" in completed("list", "--suite", "q")
+    for command in ("train", "draw", "score-images", "cluster", "export", "list", "report"):
         assert "examples:" in project.gmgan(command, "--help").stdout
 
 
@@ -234,6 +239,17 @@ class TestLoose:
             read_loose(folder, (8, 8, 3))
 
 
-def test_a_run_and_options_for_ones_own_images_do_not_mix(finished):
-    for options in (("--json",), ("--dataset", "digits-ci"), ("--samples", "x.npz")):
-        assert "name a run, or both" in refused(finished, "score", RUN, *options)
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("sample", RUN, "--n", "5"), "gmgan draw"),
+        (("score", "--samples=x.npz", "--dataset", "digits-ci"), "gmgan score-images"),
+        (("cluster", RUN, "--images", "x"), "gmgan cluster-images"),
+    ],
+)
+def test_old_spellings_name_the_new_ones(finished, arguments, command):
+    assert f"is an option of '{command}' now" in refused(finished, *arguments)
+
+
+def test_unknown_commands_list_near_ones(finished):
+    assert "did you mean train" in refused(finished, "trian", RUN)
