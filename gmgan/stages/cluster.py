@@ -95,7 +95,7 @@ def component_clusters(context, cell, held_out):
         return nearest_neighbour_clusters(samples, components, held_out)
     import torch
 
-    from gmgan.models import classifier
+    from gmgan.evaluation import classifier
 
     options = context.params.extractors[settings.classifier].model_dump()
     options["kimg"] = settings.kimg or options["kimg"]
