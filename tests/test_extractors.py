@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conftest import seen
 from PIL import Image
 
 from gmgan.errors import GmganError
@@ -18,7 +19,9 @@ from gmgan.evaluation.extractors import (
     extractor,
     inception,
 )
+from gmgan.evaluation.frechet import fid
 from gmgan.evaluation.neighbours import precision_recall
+from gmgan.evaluation.samples import Samples
 from gmgan.pipeline.grid import Paths
 from gmgan.stages import extractor as extractor_stage
 from gmgan.stages import prepare
@@ -73,14 +76,15 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
         verbose=False,
     )
     net = extractor("classifier", classifier_weights, ABOUT)
-    fake_features, fake_logits = extract(net, fake, "cpu", batch_size=64)
-    real_features, _ = extract(net, real, "cpu", batch_size=64)
-    ours = (
-        fidelity.inception_score(fake_logits, 10)
-        | fidelity.fid(fake_features, real_features)
-        | fidelity.kid(fake_features, real_features, 20, 100)
-        | precision_recall(fake_features, real_features, 3)
-    )
+    sides = [
+        Samples(images, *extract(net, images, "cpu", batch_size=64)) for images in (fake, real)
+    ]
+    ours = {
+        "inception_score": fidelity.inception_score(*sides, 10),
+        "fid": fid(*sides),
+        "kid": fidelity.kid(*sides, 20, 100),
+        **precision_recall(*sides, 3),
+    }
     assert ours["inception_score"] == pytest.approx(
         (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-5
     )
@@ -236,7 +240,7 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
         real.mean(0, dtype=np.float64),
         np.cov(real, rowvar=False),
     )
-    score = fidelity.inception_score(logits, 2)["inception_score"][0]
+    score = fidelity.inception_score(seen(None, logits), None, 2)[0]
     assert fid == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
     assert score == pytest.approx(theirs["inception_score_mean"], rel=1e-4)
 

@@ -5,7 +5,7 @@ Every field is described where it is declared; gmgan/config/params.py reads the 
 
 import re
 from functools import cached_property
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic import (
 
 from gmgan.errors import GmganError, unknown_name
 from gmgan.plugins import is_plugin
+from gmgan.plugins import load as load_code
 
 
 class Strict(BaseModel):
@@ -81,15 +82,6 @@ class PointSource(Strict):
     def sample_shape(self):
         return (2,)
 
-    @property
-    def centres(self) -> list[tuple[float, float]]:
-        """The modes' centres; given by each kind of point source."""
-        raise TypeError("a point source declares its centres")
-
-    @property
-    def n_classes(self):
-        return len(self.centres)
-
 
 class RingSource(PointSource):
     """`modes` Gaussians at equal angles on a circle."""
@@ -99,11 +91,8 @@ class RingSource(PointSource):
     radius: PositiveFloat
 
     @property
-    def centres(self):
-        from math import cos, pi, sin
-
-        angles = [2 * pi * i / self.modes for i in range(self.modes)]
-        return [(self.radius * cos(a), self.radius * sin(a)) for a in angles]
+    def n_classes(self) -> int:
+        return self.modes
 
 
 class GridSource(PointSource):
@@ -114,9 +103,8 @@ class GridSource(PointSource):
     spacing: PositiveFloat
 
     @property
-    def centres(self):
-        offsets = [(i - (self.side - 1) / 2) * self.spacing for i in range(self.side)]
-        return [(x, y) for y in offsets for x in offsets]
+    def n_classes(self) -> int:
+        return self.side**2
 
 
 class DigitsSource(Strict):
@@ -461,22 +449,15 @@ class PluginMetric(Strict):
     options: dict[str, JsonValue] = {}
 
 
-_BUILT_IN_METRIC = re.compile(
-    r"modes_captured|high_quality_\w+|kimg_to_95_modes|frechet_distance|inception_score|fid|kid|"
-    r"quality|diversity|quality_diversity|diversity_(intra|inter)|class_accuracy|"
-    r"(precision|recall|density|coverage)_k\d+|component_(purity|acc)|cluster_(acc|purity|nmi|ari)"
-)
-
-
-class Evaluation(Strict):
+class Scoring(Strict):
     """How samples are scored: how many, against what, seen by whom.
 
     `fid_also_at`: FID once more with only so many of the generated samples, to show how the number
     moves with the count.
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
-    The quality score is calibrated so that a typical real held-out sample has `held_out_quality`
-    and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images
-    allows. `metrics`: scores of the user's own, by name.
+    The quality score is calibrated so that a typical real held-out sample scores
+    `held_out_quality` and typical noise 1 - `held_out_quality`. `ms_ssim_scales` null: as many as
+    the size of the images allows.
     """
 
     extractors: list[str] = []
@@ -492,23 +473,31 @@ class Evaluation(Strict):
     held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     ms_ssim_pairs: PositiveInt = 2000
     ms_ssim_scales: PositiveInt | None = None
+
+
+class Evaluation(Scoring):
+    """How a data set's runs are scored, swept and clustered.
+
+    `metrics`: scores of the user's own, by name.
+    """
+
     metrics: dict[str, PluginMetric] = {}
     sweep: Sweep
     clustering: Clustering
 
     @model_validator(mode="after")
-    def _names_of_metrics_are_free(self):
+    def _names_of_metrics_are_free(self) -> Self:
         for name in self.metrics:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
                 raise ValueError(
                     f"metrics.{name}: names are lower-case letters, digits and underscores"
                 )
-            if _BUILT_IN_METRIC.fullmatch(name):
+            if load_code("gmgan.evaluation.metrics:built_in")(name):
                 raise ValueError(f"metrics.{name} has the name of a built-in score; choose another")
         return self
 
     @model_validator(mode="after")
-    def _counts_fit(self):
+    def _counts_fit(self) -> Self:
         if self.sweep.n > min(self.n_real, self.n_fake):
             raise ValueError(
                 f"sweep.n is {self.sweep.n}, more than n_real {self.n_real} or n_fake {self.n_fake}"

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from gmgan.errors import GmganError
+from gmgan.evaluation.metrics import metric_of
 from gmgan.pipeline.artifacts import provenance, read_json, write_text
 from gmgan.pipeline.grid import has_clusters, suite_runs
-from gmgan.report import claims, evidence, explorer, figures, page, published, tables
+from gmgan.report import claims, evidence, explorer, figures, page, published
 from gmgan.runtime.parallel import in_parallel
 from gmgan.stages.context import Context
 from gmgan.stages.section import Section
@@ -117,19 +118,15 @@ def _numbers(context, runs, table, sweep, trained, sections):
         path = context.paths.clusters(twin) if twin else context.paths.floor(found["dataset"])
         found["files"] = {"scores": str(path), "clusters": str(path)}
         found["data"] = context.data_about(found["dataset"])["sha256"]
-    labels = {**tables.METRICS}
-    for section in sections:
-        labels |= section.own
+    own = [metric for section in sections for metric in section.own]
+    metrics = [metric_of(name, own) for name in table.metric.dropna().unique()]
     return {
         "cells": cells,
         "columns": evidence.PER_ROW,
         "scores": evidence.rows_by_run(table),
         "sweep_columns": [*evidence.PER_ROW, "sigma_scale"],
         "sweep": evidence.rows_by_run(sweep, [*evidence.PER_ROW, "sigma_scale"]),
-        "labels": {
-            metric: [tables.label_of(metric, labels)[0], tables.label_of(metric, labels)[2]]
-            for metric in table.metric.dropna().unique()
-        },
+        "labels": {metric.name: [metric.label, metric.digits] for metric in metrics},
         "palette": figures.COLOURS,
         "frames": explorer.FRAMES,
     }
@@ -171,7 +168,7 @@ def _claim_rows(verdicts):
 def _published_rows(beside):
     rows = _records(beside)
     for row in rows:
-        row["metric_label"] = tables.label_of(row["metric"])[0]
+        row["metric_label"] = metric_of(row["metric"]).label
         row["published_text"] = published.text_of(row["metric"], row["published"], row["spread"])
         row["ours_text"] = published.text_of(row["metric"], row["ours"], row["interval95"])
         if row["cell"]:

@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from gmgan.data.points import centres
 from gmgan.evaluation.clustering import BASELINES
-from gmgan.evaluation.modes import nearest_modes
+from gmgan.evaluation.metrics import shown_metrics
+from gmgan.evaluation.samples import nearest_modes
 from gmgan.pipeline.artifacts import read_arrays, read_json
 from gmgan.pipeline.grid import extractor_id, has_clusters
 from gmgan.report import claims, explorer, figures, tables
 
 SCATTER_POINTS = 2000
-KINDS = {
-    "scores": tables.SAMPLES,
-    "components": tables.COMPONENTS,
-    "convergence": tables.CONVERGENCE,
-    "clusters": tables.CLUSTERS,
+KINDS = {  # name of a table -> group of its metrics
+    "scores": "samples",
+    "components": "components",
+    "convergence": "convergence",
+    "clusters": "clusters",
 }
 
 
@@ -45,11 +47,10 @@ class Section:
             self.first.setdefault((cell.model, cell.K), cell)
         self.scored = {cell: read_json(context.paths.scores(cell)) for cell in cells}
         titles = {**self.titles, **BASELINES}
-        self.own = tables.own_labels(self.entry.evaluation.metrics)
-        wanted = {**KINDS, "scores": [*tables.SAMPLES, *self.own]}
+        self.own = shown_metrics(self.entry.evaluation.metrics)
         self.tables = {
-            kind: tables.score_tables(self.rows, metrics, titles, tables.METRICS | self.own)
-            for kind, metrics in wanted.items()
+            kind: tables.score_tables(self.rows, group, titles, self.own)
+            for kind, group in KINDS.items()
         }
         self.frames = {
             "scores": self._scores(),
@@ -116,7 +117,7 @@ class Section:
             return scales | {"image": self.about["sample_shape"][:2]}
         source = self.entry.source
         return scales | {
-            "centres": source.centres,
+            "centres": centres(source).tolist(),
             "radius": 3 * source.std,
             "extent": self._extent(),
         }
@@ -139,7 +140,7 @@ class Section:
     def _extent(self):
         """Half the side of plots of points."""
         source = self.entry.source
-        return figures.extent_of(np.array(source.centres), source.std)
+        return figures.extent_of(centres(source), source.std)
 
     def _memorisation(self):
         """Distances to the nearest training image: a row per run on images."""
@@ -274,7 +275,7 @@ class Section:
         ]
 
     def _scatters(self):
-        centres = np.array(self.entry.source.centres)
+        modes = centres(self.entry.source)
         panels = []
         for cell in self.first.values():
             arrays, _ = read_arrays(self.context.paths.samples(cell))
@@ -286,5 +287,5 @@ class Section:
                 colour = arrays["class"][:SCATTER_POINTS]
             panels.append((f"{self.labels[cell]} (seed {cell.seed})", points, colour))
         held_out = self.context.data(self.name, ["test"])["test"][:SCATTER_POINTS]
-        panels.append(("real data, by mode", held_out, nearest_modes(held_out, centres)[0]))
-        return figures.scatters(panels, centres, self.entry.source.std)
+        panels.append(("real data, by mode", held_out, nearest_modes(held_out, modes)[0]))
+        return figures.scatters(panels, modes, self.entry.source.std)
