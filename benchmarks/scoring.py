@@ -21,7 +21,9 @@ from gmgan.evaluation.extractors import (
     extract,
     extractor,
 )
-from gmgan.evaluation.neighbours import density_coverage, nearest_distances, precision_recall
+from gmgan.evaluation.frechet import fid
+from gmgan.evaluation.neighbours import density_coverage, precision_recall
+from gmgan.evaluation.samples import Real, Samples
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
@@ -49,19 +51,23 @@ class Tensors(torch.utils.data.Dataset):
 
 def our_scores(net, fake, real):
     """Everything that the pipeline scores images with."""
-    fake_features, fake_logits = extract(net, fake, "cpu")
-    real_features, _ = extract(net, real, "cpu")
-    shared = (
-        fidelity.inception_score(fake_logits, IS_SPLITS)
-        | fidelity.fid(fake_features, real_features)
-        | fidelity.kid(fake_features, real_features, KID_SUBSETS, KID_SUBSET_SIZE)
-        | precision_recall(fake_features, real_features, NEIGHBOURS)
+    generated, reference = (Samples(side, *extract(net, side, "cpu")) for side in (fake, real))
+    shared = {
+        "inception_score": fidelity.inception_score(generated, reference, IS_SPLITS),
+        "fid": fid(generated, reference),
+        "kid": fidelity.kid(generated, reference, KID_SUBSETS, KID_SUBSET_SIZE),
+        **precision_recall(generated, reference, NEIGHBOURS),
+    }
+    real_side = Real(
+        **vars(reference),
+        extractor="",
+        extractor_hash="",
+        training=reference.features,
+        held_out_distances=np.ones(100),  # once per data set, so not part of this
+        noise_distances=np.full(100, 2.0),
     )
-    distances = nearest_distances(fake_features, real_features)
-    calibration = quality.calibrate(distances, 2 * distances, 0.95)
-    quality.quality(distances, calibration)
-    quality.diversity_scores(fake, fake_logits.argmax(1), 10, 2000, quality.ms_ssim_scales(28), 0)
-    density_coverage(fake_features, real_features, 5)
+    quality.quality_diversity(generated, real_side, 0.95, 2000, None, "benchmark")
+    density_coverage(generated, reference, 5)
     return shared
 
 

@@ -15,16 +15,16 @@ from pydantic import ValidationError
 
 from gmgan import plugins
 from gmgan.config import PluginSource
+from gmgan.data.archives import Archives
 from gmgan.data.splits import check_splits
 from gmgan.errors import GmganError, unknown_name
+from gmgan.evaluation.metric import plugin_score
 from gmgan.evaluation.samples import Samples
 from gmgan.models.model import Model, sample
 from gmgan.models.networks import mlp
 from gmgan.models.objectives import gan
 from gmgan.models.priors import NormalPrior
 from gmgan.pipeline.grid import Paths
-from gmgan.stages.context import Archives
-from gmgan.stages.scoring import own_score
 from gmgan.training.trainer import Trainer
 
 LATENT = {"dim": 8, "c": 0.5, "sigma": 0.2, "sigma_is": "std"}
@@ -209,16 +209,17 @@ def _check_metric(score, options=None, sample_shape=IMAGE):
     def drawn(count):
         if len(sample_shape) == 1:
             points = rng.standard_normal((count, 2), np.float32)
-            return Samples(points, points, None)
+            return Samples(points, points)
         images = rng.integers(0, 256, (count, *sample_shape), np.uint8)
-        return Samples(images, *(rng.standard_normal((count, d), np.float32) for d in (32, 10)))
+        features, logits = (rng.standard_normal((count, d), np.float32) for d in (32, 10))
+        return Samples(images, features, logits)
 
     sides = drawn(200), drawn(300)
     before, values = copy.deepcopy(sides), []
     for seed in (1, 2):
         np.random.seed(seed)
         torch.manual_seed(seed)
-        values.append(own_score("it", score, options or {}, *sides))
+        values.append(plugin_score("it", score, options or {}, *sides))
     _require(
         values[0] == values[1], f"equal samples gave {values[0]} and {values[1]}; fix its seed"
     )

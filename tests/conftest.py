@@ -122,6 +122,14 @@ def finished(tmp_path_factory):
     return project
 
 
+def seen(features, logits=None):
+    """Samples of which only features, or logits, matter."""
+    from gmgan.evaluation.samples import Samples
+
+    features = logits if features is None else features
+    return Samples(features, features, logits)
+
+
 @pytest.fixture(scope="session")
 def params():
     """The project's own params."""

@@ -5,10 +5,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from gmgan.errors import GmganError
+from gmgan.evaluation.metrics import built_in
 from gmgan.report.claims import (
     COLUMNS,
     COMPARISONS,
     Evidence,
+    better,
     evaluate,
     load_claims,
     shared_components,
@@ -255,9 +258,15 @@ def test_summaries():
     assert summarise(["not tested"]) == "not tested"
 
 
-def test_the_shipped_claims_are_complete(params):
-    from gmgan.report.tables import METRICS
+def test_a_claim_without_a_direction_takes_the_better_one():
+    assert better({"metric": "fid"}) == "lower"
+    assert better({"metric": "quality"}) == "higher"
+    assert better({"metric": "quality", "better": "lower"}) == "lower"
+    with pytest.raises(GmganError, match="density_k5 has no better direction"):
+        better({"metric": "density_k5"})
 
+
+def test_the_shipped_claims_are_complete(params):
     claims = load_claims()
     assert [claim["id"] for claim in claims] == list(range(1, 9))
     for claim in claims:
@@ -265,9 +274,11 @@ def test_the_shipped_claims_are_complete(params):
         assert claim["tests"]
         for test in claim["tests"]:
             assert test["compare"] in COMPARISONS
-            assert test["better"] in ("higher", "lower", "other")
+            assert better(test) in ("higher", "lower", "other")
+            repeats = test.get("better") == built_in(test["metric"]).better
+            assert not repeats or test["compare"] == "scales"  # where both directions are named
             assert test["data"] in ("images", "points", "all")
-            assert test["metric"] in METRICS
+            assert built_in(test["metric"])
             assert set(test.get("models", [])) <= set(params.models)
 
 

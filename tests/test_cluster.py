@@ -10,10 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import make_project
+from conftest import make_project, read_arrays
 from one_node_slurm import OneNodeSlurm
-
-from conftest import read_arrays
 
 pytestmark = [
     pytest.mark.pipeline,

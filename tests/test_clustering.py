@@ -4,11 +4,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from conftest import read_json
 from scipy.stats import entropy
 
 from gmgan.errors import GmganError
 from gmgan.evaluation import clustering
-from conftest import read_json
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from PIL import Image
 
 from gmgan.config.data import ImagesSource
 from gmgan.data import digits, images, official, points
+from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
-from gmgan.data.archives import Archives
 
 MIRROR = Path(os.environ.get("GMGAN_MIRROR") or "no-mirror").resolve()
 
@@ -26,16 +26,16 @@ def test_toy_points_match_their_gaussians(params):
         source = params.datasets[name].source
         splits = points.read(source)
         assert len(splits.classes) == modes
-        centres = np.array(source.centres)
+        centres = points.centres(source)
         offsets = splits.train - centres[splits.train_labels]
         count = len(offsets)
         assert np.all(np.abs(offsets.mean(0)) < 6 * source.std / np.sqrt(count))
         assert offsets.std() == pytest.approx(source.std, rel=0.03)
         assert np.bincount(splits.train_labels, minlength=modes).min() > 0.8 * count / modes
         assert not np.array_equal(splits.train[:100], splits.test[:100])
-    ring = np.array(params.datasets["toy-ring"].source.centres)
+    ring = points.centres(params.datasets["toy-ring"].source)
     assert np.allclose(np.linalg.norm(ring, axis=1), 1.0)
-    grid = np.array(params.datasets["toy-grid"].source.centres)
+    grid = points.centres(params.datasets["toy-grid"].source)
     assert sorted(set(grid[:, 0])) == [-1.0, 0.0, 1.0]
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import read_arrays, read_json
+from conftest import read_arrays, read_json, seen
 from PIL import Image
 
 from gmgan.errors import GmganError
@@ -17,10 +17,12 @@ from gmgan.evaluation.classifier import Classifier
 from gmgan.evaluation.extractors import (
     classifier_extractor_class,
     extract,
-    load_extractor,
     inception,
+    load_extractor,
 )
+from gmgan.evaluation.frechet import fid
 from gmgan.evaluation.neighbours import precision_recall
+from gmgan.evaluation.samples import Samples
 from gmgan.pipeline.runner import Runner
 from gmgan.records import ExtractorDescription
 
@@ -74,14 +76,15 @@ def test_all_scores_agree_with_calculate_metrics(classifier_weights):
         verbose=False,
     )
     net = load_extractor(ABOUT, arrays(classifier_weights))
-    fake_features, fake_logits = extract(net, fake, "cpu", batch_size=64)
-    real_features, _ = extract(net, real, "cpu", batch_size=64)
-    ours = (
-        fidelity.inception_score(fake_logits, 10)
-        | fidelity.fid(fake_features, real_features)
-        | fidelity.kid(fake_features, real_features, 20, 100)
-        | precision_recall(fake_features, real_features, 3)
-    )
+    sides = [
+        Samples(images, *extract(net, images, "cpu", batch_size=64)) for images in (fake, real)
+    ]
+    ours = {
+        "inception_score": fidelity.inception_score(*sides, 10),
+        "fid": fid(*sides),
+        "kid": fidelity.kid(*sides, 20, 100),
+        **precision_recall(*sides, 3),
+    }
     assert ours["inception_score"] == pytest.approx(
         (theirs["inception_score_mean"], theirs["inception_score_std"]), rel=1e-5
     )
@@ -239,7 +242,7 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
         real.mean(0, dtype=np.float64),
         np.cov(real, rowvar=False),
     )
-    score = fidelity.inception_score(logits, 2)["inception_score"][0]
+    score = fidelity.inception_score(seen(None, logits), None, 2)[0]
     assert fid == pytest.approx(theirs["frechet_inception_distance"], rel=1e-3)
     assert score == pytest.approx(theirs["inception_score_mean"], rel=1e-4)
 

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import scipy.linalg
+from conftest import seen
 from scipy import stats
 
 from gmgan.errors import GmganError
 from gmgan.evaluation import fidelity
-from gmgan.evaluation.frechet import frechet_distance, moments
+from gmgan.evaluation.frechet import fid, frechet_distance, moments
 from gmgan.evaluation.modes import first_reach, mean_over_time, mode_scores
 from gmgan.evaluation.reference import choose_reference
+from gmgan.evaluation.samples import Modes
+from gmgan.records import ConvergencePoint
 from gmgan.report.statistics import mean_interval
 
 
@@ -64,18 +67,18 @@ def test_fid_agrees_with_torch_fidelity(rng):
         fid_features_to_statistics(torch.from_numpy(real)),
         verbose=False,
     )
-    ours = fidelity.fid(fake, real)["fid"]
+    ours = fid(seen(fake), seen(real))
     assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-9)
 
 
 def test_inception_score_of_certain_and_of_uniform_predictions():
     certain = np.full((200, 10), -100.0)
     certain[np.arange(200), np.arange(200) % 10] = 100.0
-    assert fidelity.inception_score(certain, 1)["inception_score"][0] == pytest.approx(10)
+    assert fidelity.inception_score(seen(None, certain), None, 1)[0] == pytest.approx(10)
     uniform = np.zeros((200, 10))
-    assert fidelity.inception_score(uniform, 1)["inception_score"][0] == pytest.approx(1)
+    assert fidelity.inception_score(seen(None, uniform), None, 1)[0] == pytest.approx(1)
     with pytest.raises(GmganError, match="at least 10 samples, got 9"):
-        fidelity.inception_score(uniform[:9], 10)
+        fidelity.inception_score(seen(None, uniform[:9]), None, 10)
 
 
 def test_kid_against_the_formula(rng):
@@ -89,25 +92,27 @@ def test_kid_against_the_formula(rng):
         (kernel(x, x).sum() - np.trace(kernel(x, x))) / (n * (n - 1)) for x in (fake, real)
     )
     exact = within - 2 * kernel(fake, real).mean()
-    found = fidelity.kid(fake.astype(np.float32), real.astype(np.float32), 2, 60)["kid"]
-    assert found[0] == pytest.approx(exact, rel=1e-5)
+    sides = seen(fake.astype(np.float32)), seen(real.astype(np.float32))
+    assert fidelity.kid(*sides, 2, 60)[0] == pytest.approx(exact, rel=1e-5)
     with pytest.raises(GmganError, match="subsets of 61"):
-        fidelity.kid(fake, real, 2, 61)
+        fidelity.kid(*sides, 2, 61)
 
 
 def test_mode_scores_by_hand():
     centres = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     points = np.array([[0.29, 0.0], [0.31, 0.0], [1.0, 0.1], [5.0, 5.0]])
-    found = mode_scores(points, centres, std=0.1)
-    assert found == {"modes_captured": 2.0, "high_quality_share": 0.5}
+    assert mode_scores(points, Modes(centres, 0.1)) == {
+        "modes_captured": 2.0,
+        "high_quality_share": 0.5,
+    }
 
 
 def test_real_points_have_the_exact_high_quality_share(rng):
     centres = np.array([[0.0, 0.0], [9.0, 0.0]])
     points = centres[rng.integers(2, size=100_000)] + 0.2 * rng.standard_normal((100_000, 2))
-    found = mode_scores(points, centres, 0.2)
-    assert found["modes_captured"] == 2
-    assert found["high_quality_share"] == pytest.approx(1 - np.exp(-4.5), abs=0.002)
+    scores = mode_scores(points, Modes(centres, 0.2))
+    assert scores["modes_captured"] == 2
+    assert scores["high_quality_share"] == pytest.approx(1 - np.exp(-4.5), abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -153,8 +158,15 @@ def test_interval_covers_the_mean_95_times_in_100(rng):
 
 def test_time_to_a_level_and_mean_over_time():
     times = np.array([0.0, 10.0, 20.0, 40.0])
-    assert first_reach(times, [1, 7, 8, 6], 7.6) == 20.0
-    assert first_reach(times, [1, 2, 3, 4], 7.6) is None
+
+    def curve(captured):
+        return [
+            ConvergencePoint(kimg=kimg, modes_captured=modes, high_quality_share=0.0)
+            for kimg, modes in zip(times, captured, strict=True)
+        ]
+
+    assert first_reach(curve([1, 7, 8, 6]), 8) == 20.0  # 95 % of 8 is 7.6
+    assert first_reach(curve([1, 2, 3, 4]), 8) is None
     assert mean_over_time(times, [2, 2, 2, 2]) == 2
     assert mean_over_time([0, 10, 40], [0, 1, 1]) == pytest.approx((5 + 30) / 40)
 
@@ -163,9 +175,9 @@ def test_fid_of_fewer_samples_than_dimensions_only_where_allowed():
     rng = np.random.default_rng(0)
     few, many = rng.standard_normal((8, 16)), rng.standard_normal((400, 16))
     with pytest.raises(GmganError, match="needs more than 16 samples, got 8"):
-        fidelity.fid(few, many)
+        fid(seen(few), seen(many))
     (mean_1, cov_1), (mean_2, cov_2) = moments(few, singular=True), moments(many)
     values = scipy.linalg.eigvals(cov_1 @ cov_2).real  # root of a product by its eigenvalues
     cross = np.sqrt(np.clip(values, 0, None)).sum()
     exact = np.sum((mean_1 - mean_2) ** 2) + np.trace(cov_1 + cov_2) - 2 * cross
-    assert fidelity.fid(few, many, singular=True)["fid"] == pytest.approx(exact, rel=1e-6)
+    assert fid(seen(few), seen(many), singular=True) == pytest.approx(exact, rel=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import seen
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.neighbours import density_coverage, nearest_distances, precision_recall
@@ -36,11 +37,11 @@ def test_density_and_coverage_are_the_definition(rng):
         [np.linalg.norm(f - r) < radius for f in fake]
         for r, radius in zip(real, radii, strict=True)
     ]
-    found = density_coverage(fake, real, k)
-    assert found["density_k5"] == pytest.approx(np.sum(inside) / (k * len(fake)))
-    assert found["coverage_k5"] == pytest.approx(np.mean(np.any(inside, axis=1)))
+    scores = density_coverage(seen(fake), seen(real), k)
+    assert scores["density_k5"] == pytest.approx(np.sum(inside) / (k * len(fake)))
+    assert scores["coverage_k5"] == pytest.approx(np.mean(np.any(inside, axis=1)))
     with pytest.raises(GmganError, match="more than 5 real samples, got 5"):
-        density_coverage(fake, real[:5], 5)
+        density_coverage(seen(fake), seen(real[:5]), 5)
 
 
 def test_precision_and_recall_against_the_definition(rng):
@@ -51,12 +52,12 @@ def test_precision_and_recall_against_the_definition(rng):
         radii = np.sort(np.linalg.norm(centres[:, None] - centres[None], axis=2), axis=1)[:, k]
         return np.mean([np.any(np.linalg.norm(centres - p, axis=1) <= radii) for p in points])
 
-    found = precision_recall(fake, real, 3)
-    assert found["precision_k3"] == pytest.approx(covered(fake, real, 3), abs=1e-6)
-    assert found["recall_k3"] == pytest.approx(covered(real, fake, 3), abs=1e-6)
+    scores = precision_recall(seen(fake), seen(real), 3)
+    assert scores["precision_k3"] == pytest.approx(covered(fake, real, 3), abs=1e-6)
+    assert scores["recall_k3"] == pytest.approx(covered(real, fake, 3), abs=1e-6)
 
     with pytest.raises(GmganError, match="more than 3 samples, got 3"):
-        precision_recall(fake[:3], real, 3)
+        precision_recall(seen(fake[:3]), seen(real), 3)
 
 
 @pytest.mark.parametrize("dim", [2, 64])
@@ -69,7 +70,7 @@ def test_precision_and_recall_are_those_of_torch_fidelity(rng, dim):
         save_cpu_ram=False,
         verbose=False,
     )
-    found = precision_recall(fake, real, 3)
-    assert 0.2 < found["precision_k3"] < 1 and 0.2 < found["recall_k3"] < 1
-    assert found["precision_k3"] == pytest.approx(theirs["precision"], abs=1 / 1530)
-    assert found["recall_k3"] == pytest.approx(theirs["recall"], abs=1 / 1210)
+    scores = precision_recall(seen(fake), seen(real), 3)
+    assert 0.2 < scores["precision_k3"] < 1 and 0.2 < scores["recall_k3"] < 1
+    assert scores["precision_k3"] == pytest.approx(theirs["precision"], abs=1 / 1530)
+    assert scores["recall_k3"] == pytest.approx(theirs["recall"], abs=1 / 1210)

@@ -4,7 +4,6 @@ import shutil
 
 import pandas as pd
 import pytest
-
 from conftest import read_json, rewrite_json
 
 pytestmark = pytest.mark.pipeline

@@ -11,7 +11,6 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-
 from conftest import read_arrays
 
 pytestmark = pytest.mark.pipeline
@@ -156,7 +155,9 @@ def test_groups_of_samples_follow_from_samples_and_logits(finished):
 
 def test_convergence_follows_from_the_snapshots(finished):
     from gmgan.config import load
+    from gmgan.data.points import centres
     from gmgan.evaluation.modes import mode_scores
+    from gmgan.evaluation.samples import Modes
 
     folder = finished.folder / "results" / "runs" / "toy-ring-ci.gmgan-dynamic.K8.s0"
     snapshots, _ = read_arrays(folder / "snapshots.safetensors")
@@ -164,7 +165,7 @@ def test_convergence_follows_from_the_snapshots(finished):
     scored = json.loads((folder / "scores.json").read_text())
     assert len(scored["convergence"]) == len(snapshots["kimg"]) == 41
     for i in (0, 20, 40):
-        exact = mode_scores(snapshots["samples"][i], np.array(source.centres), source.std)
+        exact = mode_scores(snapshots["samples"][i], Modes(centres(source), source.std))
         point = scored["convergence"][i]
         assert point == {"kimg": snapshots["kimg"][i], **exact}
 

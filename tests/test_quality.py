@@ -77,7 +77,7 @@ def test_one_scale_of_ms_ssim_is_ssim(rng):
     ("size", "scales"), [(8, 1), (28, 2), (32, 2), (48, 3), (96, 3), (176, 5), (256, 5)]
 )
 def test_scales_that_a_size_allows(rng, size, scales):
-    assert quality.ms_ssim_scales(size) == scales
+    assert quality.most_scales(size) == scales
     images = rng.integers(0, 256, (3, size, size, 1), np.uint8)
     value = quality.pairwise_diversity(images, 2, scales, seed=0)
     assert np.isfinite(value)
@@ -136,8 +136,8 @@ def test_diversity_falls_with_lost_classes_and_with_duplicates(digits):
     images, labels = data["train"], data["train_labels"]
 
     def diversity(chosen):
-        classes = features_of(chosen)[1].argmax(1)
-        return quality.diversity_scores(chosen, classes, 10, 2000, 1, seed=0)["diversity"]
+        inter = quality.class_entropy(features_of(chosen)[1].argmax(1), 10)
+        return np.sqrt(quality.pairwise_diversity(chosen, 2000, 1, seed=0) * inter)
 
     everything = diversity(images)
     by_classes = [diversity(images[labels < n]) for n in (8, 5, 2, 1)]

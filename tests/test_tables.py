@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gmgan.config.evaluation import PluginMetric
+from gmgan.evaluation.metrics import shown_metrics
 from gmgan.report import tables
 
 TITLES = {"gan": "GAN", "gmgan-static": "GM-GAN & static"}
@@ -42,8 +44,8 @@ FID = {
 }
 
 
-def only(rows, wanted=("fid",)):
-    (table,) = tables.score_tables(rows, list(wanted), TITLES)
+def only(rows, kind="samples", own=()):
+    (table,) = tables.score_tables(rows, kind, TITLES, own)
     return table
 
 
@@ -61,12 +63,28 @@ def test_cells_are_means_with_intervals_and_marks():
 
 
 def test_higher_is_best_where_it_should_be_and_one_seed_marks_nothing_close():
-    up = only(frame(rows_of(FID, "inception_score")), ["inception_score"])
+    up = only(frame(rows_of(FID, "inception_score")))
     assert [cells[0].mark for _, _, cells in up.rows] == ["best", "", ""]
     one = only(frame(rows_of({key: values[:1] for key, values in FID.items()})))
     assert sorted(cells[0].mark for _, _, cells in one.rows) == ["", "", "best"]
-    none = only(frame(rows_of(FID, "density_k5")), ["density_k5"])  # has no better direction
+    none = only(frame(rows_of(FID, "density_k5")))  # has no better direction
     assert {cells[0].mark for _, _, cells in none.rows} == {""}
+
+
+def test_columns_are_the_metrics_of_a_kind_in_the_order_of_their_list():
+    """Other parameters of a family are shown, too, and the user's own metrics come last."""
+    names = ["sharpness", "component_acc", "recall_k5", "precision_k5", "fid", "quality"]
+    rows = frame(*(rows_of(FID, name) for name in names))
+    own = shown_metrics({"sharpness": PluginMetric(kind="a:b", title="sharp {", better="lower")})
+    assert only(rows, own=own).columns == [
+        ("fid", "FID", -1),
+        ("quality", "quality", 1),
+        ("precision_k5", "precision (k = 5)", 1),
+        ("recall_k5", "recall (k = 5)", 1),
+        ("sharpness", "sharp {", -1),
+    ]
+    columns = [("component_acc", "component accuracy, one-to-one", 1)]
+    assert only(rows, "components").columns == columns
 
 
 def test_two_sample_counts_are_two_columns():

@@ -1,40 +1,53 @@
 """Score images that any other model made, against a data set of this project."""
 
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
-from gmgan.evaluation.extractors import extract
+from gmgan.evaluation.extractors import extract, load_extractor
+from gmgan.evaluation.metrics import METRICS
+from gmgan.evaluation.reference import real_images, reference_of
+from gmgan.evaluation.samples import Samples
+from gmgan.evaluation.score import score_samples
+from gmgan.evaluation.settings import scoring_settings
+from gmgan.pipeline.runner import Runner
 from gmgan.runtime.progress import Progress
-from gmgan.stages.context import Context
-from gmgan.stages.features import load_extractor
-from gmgan.stages.scoring import ImageScorer
-
-GROUPS = ({"inception"}, {"frechet"}, {"kid"}, {"quality", "diversity"}, {"precision"}, {"density"})
 
 
-def run(context: Context, dataset: str, path, extractor=None):
-    """(rows of scores, reasons of those that were left out) of the images in `path`.
+def score_images(
+    runner: Runner, dataset: str, path: Path, extractor: str | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of scores of the images in `path`, and the reasons of those that were left out.
 
-    They are compared with the same real samples as the runs of `dataset`. extractor (str or None):
-    one of the data set's; None: its first. Raises GmganError for points, images of another size, or
-    a data set that is not prepared.
+    They are compared with the same real samples as the runs of `dataset`. extractor: one of the
+    data set's; None: its first. Raises GmganError for points, images of another size, or a data set
+    that is not prepared.
     """
-    entry = context.params.lookup("datasets", dataset)
+    entry = runner.params.lookup("datasets", dataset)
     if entry.is_points:
         raise GmganError(f"data set '{dataset}' holds points; choose one of images")
     name = extractor or entry.evaluation.extractors[0]
     if name not in entry.evaluation.extractors:
         known = ", ".join(entry.evaluation.extractors)
         raise GmganError(f"data set '{dataset}' is not scored by '{name}', only by {known}")
-    _, images = read_loose(path, tuple(context.data_about(dataset)["sample_shape"]))
-    scorer = ImageScorer(context, dataset, name)
-    net = load_extractor(context, dataset, name)
+    job = runner.job("floor", dataset=dataset)  # it reads the same real samples
+    inputs, settings = runner.inputs(job), scoring_settings(dataset, entry)
+    data, description = inputs["data"], inputs["extractors"][name]
+    _, images = read_loose(path, data.train.shape[1:])
+    source = runner.scope(runner.job("real_features", dataset=dataset, extractor=name))
+    weights = runner.read("extractor", "weights", extractor_id=source.extractor_id)
+    net = load_extractor(description, weights)
     with Progress(len(images), f"{name} features of {path}", "images") as progress:
-        features, logits = extract(net, images, context.device(), on_batch=progress.update)
-    real = scorer.reference.reference(scorer.real["features"])
-    rows, left_out = [], []
-    for wanted in GROUPS:
-        try:
-            rows += scorer.rows(images, features, logits, real, wanted=wanted).rows
-        except GmganError as error:
-            left_out.append(str(error))
-    return rows, left_out
+        seen = extract(net, images, runner.device, on_batch=progress.update)
+    left_out: list[GmganError] = []
+    real = real_images(name, data, inputs["real"][name], description, settings)
+    scores = score_samples(
+        Samples(images, *seen),
+        reference_of(data, settings).reference(real),
+        settings,
+        METRICS,
+        left_out.append,
+    )
+    return [asdict(score) for score in scores], [str(error) for error in left_out]

@@ -1,6 +1,5 @@
 """Sources of data sets: where the samples come from and which shape they have."""
 
-from math import cos, pi, sin
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
@@ -19,15 +18,6 @@ class PointSource(Strict):
     def sample_shape(self) -> tuple[int, ...]:
         return (2,)
 
-    @property
-    def centres(self) -> list[tuple[float, float]]:
-        """The modes' centres; given by each kind of point source."""
-        raise TypeError("a point source declares its centres")
-
-    @property
-    def n_classes(self) -> int:
-        return len(self.centres)
-
 
 class RingSource(PointSource):
     """`modes` Gaussians at equal angles on a circle."""
@@ -37,9 +27,8 @@ class RingSource(PointSource):
     radius: PositiveFloat
 
     @property
-    def centres(self) -> list[tuple[float, float]]:
-        angles = [2 * pi * i / self.modes for i in range(self.modes)]
-        return [(self.radius * cos(a), self.radius * sin(a)) for a in angles]
+    def n_classes(self) -> int:
+        return self.modes
 
 
 class GridSource(PointSource):
@@ -50,9 +39,8 @@ class GridSource(PointSource):
     spacing: PositiveFloat
 
     @property
-    def centres(self) -> list[tuple[float, float]]:
-        offsets = [(i - (self.side - 1) / 2) * self.spacing for i in range(self.side)]
-        return [(x, y) for y in offsets for x in offsets]
+    def n_classes(self) -> int:
+        return self.side * self.side
 
 
 class DigitsSource(Strict):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
 from gmgan.config.base import ByKind, PluginName, Strict
+from gmgan.plugins import load as load_code
 
 
 class ClassifierExtractor(Strict):
@@ -79,22 +80,15 @@ class PluginMetric(Strict):
     options: dict[str, JsonValue] = {}
 
 
-_BUILT_IN_METRIC = re.compile(
-    r"modes_captured|high_quality_\w+|kimg_to_95_modes|frechet_distance|inception_score|fid|kid|"
-    r"quality|diversity|quality_diversity|diversity_(intra|inter)|class_accuracy|"
-    r"(precision|recall|density|coverage)_k\d+|component_(purity|acc)|cluster_(acc|purity|nmi|ari)"
-)
-
-
-class Evaluation(Strict):
+class Scoring(Strict):
     """How samples are scored: how many, against what, seen by whom.
 
     `fid_also_at`: FID once more with only so many of the generated samples, to show how the number
     moves with the count.
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
-    The quality score is calibrated so that a typical real held-out sample has `held_out_quality`
-    and typical noise what is left to 1. `ms_ssim_scales` null: as many as the size of the images
-    allows. `metrics`: scores of the user's own, by name.
+    The quality score is calibrated so that a typical real held-out sample scores
+    `held_out_quality` and typical noise 1 - `held_out_quality`. `ms_ssim_scales` null: as many as
+    the size of the images allows.
     """
 
     extractors: list[str] = []
@@ -110,6 +104,14 @@ class Evaluation(Strict):
     held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     ms_ssim_pairs: PositiveInt = 2000
     ms_ssim_scales: PositiveInt | None = None
+
+
+class Evaluation(Scoring):
+    """How a data set's runs are scored, swept and clustered.
+
+    `metrics`: scores of the user's own, by name.
+    """
+
     metrics: dict[str, PluginMetric] = {}
     sweep: Sweep
     clustering: Clustering
@@ -121,7 +123,7 @@ class Evaluation(Strict):
                 raise ValueError(
                     f"metrics.{name}: names are lower-case letters, digits and underscores"
                 )
-            if _BUILT_IN_METRIC.fullmatch(name):
+            if load_code("gmgan.evaluation.metrics:built_in")(name):
                 raise ValueError(f"metrics.{name} has the name of a built-in score; choose another")
         return self
 

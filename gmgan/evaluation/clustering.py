@@ -9,36 +9,40 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from gmgan.errors import GmganError
+from gmgan.evaluation.metric import Metric, Value
+from gmgan.evaluation.samples import Real, Samples
 
 BASELINES = {"kmeans": "k-means", "kmeans-pca": "k-means after PCA"}
 
 
-def contingency(classes, clusters, n_classes, n_clusters):
+def contingency(
+    classes: np.ndarray, clusters: np.ndarray, n_classes: int, n_clusters: int
+) -> np.ndarray:
     """Counts, n_clusters x n_classes, of the samples (N integers each) in a cluster and class."""
     table = np.zeros((n_clusters, n_classes), np.int64)
     np.add.at(table, (clusters, classes), 1)
     return table
 
 
-def majority_classes(table):
+def majority_classes(table: np.ndarray) -> np.ndarray:
     """For each cluster (row) the class with most samples; -1 for an empty cluster."""
     return np.where(table.sum(1) > 0, table.argmax(1), -1)
 
 
-def matched_classes(table):
+def matched_classes(table: np.ndarray) -> np.ndarray:
     """For each cluster (row) its class in the best one-to-one matching; -1 if it has none."""
     rows, columns = linear_sum_assignment(table, maximize=True)
-    found = np.full(len(table), -1)
-    found[rows] = columns
-    return found
+    classes = np.full(len(table), -1)
+    classes[rows] = columns
+    return classes
 
 
-def purity(table) -> float:
+def purity(table: np.ndarray) -> float:
     """Share of samples in the majority class of their cluster."""
     return float(table.max(1).sum() / table.sum())
 
 
-def matched_accuracy(table) -> float:
+def matched_accuracy(table: np.ndarray) -> float:
     """ACC: share of samples in the class that is matched one-to-one with their cluster.
 
     With more clusters than classes the clusters left over count as wrong.
@@ -47,7 +51,9 @@ def matched_accuracy(table) -> float:
     return float(table[rows, columns].sum() / table.sum())
 
 
-def clustering_scores(classes, clusters, n_classes, n_clusters):
+def clustering_scores(
+    classes: np.ndarray, clusters: np.ndarray, n_classes: int, n_clusters: int
+) -> dict[str, float]:
     """ACC, purity, NMI (arithmetic mean of entropies) and ARI of N samples."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
@@ -60,7 +66,23 @@ def clustering_scores(classes, clusters, n_classes, n_clusters):
     }
 
 
-def kmeans_clusters(train, held_out, n_clusters, seed, starts, pca_dim=None):
+def component_scores(fake: Samples, real: Real) -> dict[str, Value]:
+    """Purity and one-to-one accuracy of the predicted classes of generated samples by component."""
+    if fake.components is None:
+        raise TypeError("these scores need the components of the samples")
+    classes, n_classes = real.classes_of(fake)
+    table = contingency(classes, fake.components, n_classes, fake.components.max() + 1)
+    return {"component_purity": purity(table), "component_acc": matched_accuracy(table)}
+
+
+def kmeans_clusters(
+    train: np.ndarray,
+    held_out: np.ndarray,
+    n_clusters: int,
+    seed: int,
+    starts: int,
+    pca_dim: int | None = None,
+) -> np.ndarray:
     """Clusters of `held_out` samples (M, integers) by k-means on `train`, optionally after PCA.
 
     train (array): N x ...; held_out (array): M x ...; flattened, uint8 scaled to [0, 1]. k-means++
@@ -81,12 +103,14 @@ def kmeans_clusters(train, held_out, n_clusters, seed, starts, pca_dim=None):
     return means.predict(held_out)
 
 
-def _flat(samples):
+def _flat(samples: np.ndarray) -> np.ndarray:
     flat = samples.reshape(len(samples), -1).astype(np.float32)
     return flat / 255 if samples.dtype == np.uint8 else flat
 
 
-def nearest_neighbour_clusters(points, components, held_out, neighbours=25):
+def nearest_neighbour_clusters(
+    points: np.ndarray, components: np.ndarray, held_out: np.ndarray, neighbours: int = 25
+) -> np.ndarray:
     """Clusters of 2-D points: the K-way classifier is a vote of the nearest generated points.
 
     points (array): N x 2 generated, components (array): N integers, held_out (array): M x 2.
@@ -95,3 +119,66 @@ def nearest_neighbour_clusters(points, components, held_out, neighbours=25):
 
     vote = KNeighborsClassifier(min(neighbours, len(points))).fit(points, components)
     return vote.predict(held_out)
+
+
+COMPONENT_PURITY = Metric(
+    name="component_purity",
+    label="component purity",
+    score=component_scores,
+    better="higher",
+    bounded=True,
+    group="components",
+    data="all",
+    needs="components",
+    source="standard",
+)
+COMPONENT_ACC = Metric(
+    name="component_acc",
+    label="component accuracy, one-to-one",
+    score=component_scores,
+    better="higher",
+    bounded=True,
+    group="components",
+    data="all",
+    needs="components",
+    source="standard, Hungarian algorithm",
+    panels=frozenset({"effect-of-k"}),
+)
+# Computed by the stage of clustering, by clustering_scores.
+CLUSTER_ACC = Metric(
+    name="cluster_acc",
+    label="ACC (one-to-one)",
+    better="higher",
+    bounded=True,
+    group="clusters",
+    data="all",
+    source="procedure of Ben-Yosef and Weinshall 2018; Hungarian algorithm",
+    panels=frozenset({"effect-of-k"}),
+)
+CLUSTER_PURITY = Metric(
+    name="cluster_purity",
+    label="purity",
+    better="higher",
+    bounded=True,
+    group="clusters",
+    data="all",
+    source="procedure of Ben-Yosef and Weinshall 2018",
+)
+CLUSTER_NMI = Metric(
+    name="cluster_nmi",
+    label="NMI",
+    better="higher",
+    bounded=True,
+    group="clusters",
+    data="all",
+    source="procedure of Ben-Yosef and Weinshall 2018; arithmetic mean of entropies",
+    panels=frozenset({"effect-of-k"}),
+)
+CLUSTER_ARI = Metric(
+    name="cluster_ari",
+    label="ARI",
+    better="higher",
+    group="clusters",
+    data="all",
+    source="procedure of Ben-Yosef and Weinshall 2018",
+)

@@ -1,66 +1,98 @@
-"""Scores of images from features and logits: Inception Score, FID and KID.
-
-All take arrays of N x d features; `fake` are generated, `real` are reference samples. Each function
-gives {name: value} or {name: (value, spread)}.
-"""
+"""Inception Score, KID and class accuracy, from features and logits of images."""
 
 import numpy as np
-import torch
 
 from gmgan.errors import GmganError
-from gmgan.evaluation.frechet import frechet_distance, moments
-from gmgan.runtime.torch_setup import allow_torchvision_without_ops
-
-allow_torchvision_without_ops()
-
-from torch_fidelity.metric_isc import isc_features_to_metric  # noqa: E402
-from torch_fidelity.metric_kid import kid_features_to_metric  # noqa: E402
+from gmgan.evaluation.metric import Metric
+from gmgan.evaluation.samples import Real, Samples, logits_of
 
 RNG_SEED = 2020
 
 
-def inception_score(logits, splits):
-    """exp E_x KL(p(y|x) || p(y)) over `splits` shuffled parts: mean and std (Salimans et al. 2016).
+def inception_score(fake: Samples, real: Samples, is_splits: int) -> tuple[float, float]:
+    """exp E_x KL(p(y|x) || p(y)) over `is_splits` shuffled parts: mean and standard deviation.
 
-    Named after Inception whatever network gives the logits: the extractor column says which.
+    Salimans et al. 2016. Named after Inception whatever network gives the logits: the extractor
+    column says which. Raises GmganError for fewer samples than parts.
     """
-    if len(logits) < splits:
+    if len(fake) < is_splits:
         raise GmganError(
-            f"the Inception Score over {splits} splits needs at least {splits} "
-            f"samples, got {len(logits)}"
+            f"the Inception Score over {is_splits} splits needs at least {is_splits} "
+            f"samples, got {len(fake)}"
         )
-    scores = isc_features_to_metric(torch.from_numpy(logits), splits=splits, rng_seed=RNG_SEED)
-    return {"inception_score": (scores["inception_score_mean"], scores["inception_score_std"])}
+    import torch
+
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
+
+    allow_torchvision_without_ops()
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    scores = isc_features_to_metric(
+        torch.from_numpy(logits_of(fake)), splits=is_splits, rng_seed=RNG_SEED
+    )
+    return scores["inception_score_mean"], scores["inception_score_std"]
 
 
-def fid(fake, real, singular=False):
-    """Frechet distance between moments of the features (Heusel et al. 2017).
+def kid(
+    fake: Samples, real: Samples, kid_subsets: int, kid_subset_size: int
+) -> tuple[float, float]:
+    """Unbiased squared MMD, cubic kernel, over random subsets: mean and standard deviation.
 
-    `singular` allows fewer samples than dimensions, as published numbers at n = 1,000 have it.
+    Binkowski et al. 2018. Raises GmganError for fewer samples than a subset has.
     """
-    return {"fid": frechet_distance(*moments(fake, singular), *moments(real, singular))}
-
-
-def kid(fake, real, subsets, subset_size):
-    """Unbiased squared MMD, cubic kernel, over random subsets: mean and std (Binkowski 2018)."""
-    if min(len(fake), len(real)) < subset_size:
+    if min(len(fake), len(real)) < kid_subset_size:
         raise GmganError(
-            f"KID with subsets of {subset_size} needs that many samples, got "
+            f"KID with subsets of {kid_subset_size} needs that many samples, got "
             f"{min(len(fake), len(real))}; lower evaluation.kid_subset_size"
         )
+    import torch
+
+    from gmgan.runtime.torch_setup import allow_torchvision_without_ops
+
+    allow_torchvision_without_ops()
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
     scores = kid_features_to_metric(
-        torch.from_numpy(fake).double(),
-        torch.from_numpy(real).double(),
-        kid_subsets=subsets,
-        kid_subset_size=subset_size,
+        torch.from_numpy(fake.features).double(),
+        torch.from_numpy(real.features).double(),
+        kid_subsets=kid_subsets,
+        kid_subset_size=kid_subset_size,
         rng_seed=RNG_SEED,
         verbose=False,
     )
-    return {
-        "kid": (scores["kernel_inception_distance_mean"], scores["kernel_inception_distance_std"])
-    }
+    return scores["kernel_inception_distance_mean"], scores["kernel_inception_distance_std"]
 
 
-def class_accuracy(logits, targets):
-    """Share of samples that the extractor's classifier gives the class they were meant to have."""
-    return {"class_accuracy": float(np.mean(logits.argmax(1) == targets))}
+def class_accuracy(fake: Samples, real: Real) -> float:
+    """Share of samples whose predicted class is the one they were meant to have."""
+    return float(np.mean(real.classes_of(fake)[0] == fake.targets))
+
+
+INCEPTION_SCORE = Metric(
+    name="inception_score",
+    label="Inception Score",
+    score=inception_score,
+    better="higher",
+    digits=2,
+    source="Salimans et al. 2016, by torch-fidelity",
+    panels=frozenset({"effect-of-k"}),
+)
+KID = Metric(
+    name="kid",
+    label="KID",
+    score=kid,
+    better="lower",
+    digits=4,
+    source="Binkowski et al. 2018, by torch-fidelity",
+)
+CLASS_ACCURACY = Metric(
+    name="class_accuracy",
+    label="class accuracy",
+    score=class_accuracy,
+    better="higher",
+    bounded=True,
+    group="components",
+    data="all",
+    needs="targets",
+    source="standard",
+)

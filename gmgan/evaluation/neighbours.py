@@ -1,13 +1,19 @@
 """Distances to nearest neighbours, and the scores that are counts of them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gmgan.errors import GmganError
+from gmgan.evaluation.metric import Metric, Value
+from gmgan.evaluation.samples import Samples
 
 CHUNK = 100  # rows at a time: their distances to 10,000 references stay in a processor's cache
 
 
-def squared_distances(points, references, chunk=CHUNK):
+def squared_distances(
+    points: np.ndarray, references: np.ndarray, chunk: int = CHUNK
+) -> Iterator[tuple[int, np.ndarray]]:
     """Squared Euclidean distances, a few points at a time: yields (start, chunk x M array).
 
     points (array): N x d; references (array): M x d. Float64; where points coincide the result may
@@ -19,20 +25,22 @@ def squared_distances(points, references, chunk=CHUNK):
     buffer = np.empty((min(chunk, len(points)), len(references)))
     for start in range(0, len(points), chunk):
         piece = points[start : start + chunk]
-        found = buffer[: len(piece)]
-        np.matmul(-2 * piece, transposed, out=found)
-        found += squares
-        found += (piece**2).sum(1)[:, None]
-        yield start, found
+        distances = buffer[: len(piece)]
+        np.matmul(-2 * piece, transposed, out=distances)
+        distances += squares
+        distances += (piece**2).sum(1)[:, None]
+        yield start, distances
 
 
-def nearest_distances(points, references):
+def nearest_distances(points: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Euclidean distance of each point (N x d) to its nearest reference (M x d), float64 N."""
-    pieces = [found.min(1) for _, found in squared_distances(points, references)]
+    pieces = [distances.min(1) for _, distances in squared_distances(points, references)]
     return np.sqrt(np.clip(np.concatenate(pieces), 0, None))
 
 
-def nearest_neighbours(points, references, count, chunk=2000):
+def nearest_neighbours(
+    points: np.ndarray, references: np.ndarray, count: int, chunk: int = 2000
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices and Euclidean distances of the `count` nearest references: two N x count arrays.
 
     points (array): N x ...; references (array): M x ... of the same shape. Distances are between
@@ -47,64 +55,99 @@ def nearest_neighbours(points, references, count, chunk=2000):
         piece = np.asarray(references[start : start + chunk], np.float64).reshape(
             -1, points.shape[1]
         )
-        found = squares + (piece**2).sum(1) - 2 * points @ piece.T
-        both = np.concatenate([nearest, found], 1)
+        distances = squares + (piece**2).sum(1) - 2 * points @ piece.T
+        both = np.concatenate([nearest, distances], 1)
         numbers = np.arange(start, start + len(piece))
-        labels = np.concatenate([index, np.broadcast_to(numbers, found.shape)], 1)
+        labels = np.concatenate([index, np.broadcast_to(numbers, distances.shape)], 1)
         kept = np.argsort(both, 1, kind="stable")[:, :count]
         nearest = np.take_along_axis(both, kept, 1)
         index = np.take_along_axis(labels, kept, 1)
     return index, np.sqrt(np.clip(nearest, 0, None))
 
 
-def precision_recall(fake, real, neighbours):
+def precision_recall(fake: Samples, real: Samples, neighbours: int) -> dict[str, Value]:
     """Improved precision and recall with k nearest neighbours (Kynkaanniemi et al. 2019, eq. 1).
 
-    Precision is the share of generated samples (N x d) within the ball of some real one (M x d),
+    Precision is the share of generated samples within the ball of some real one in feature space,
     recall the share of real samples within the ball of some generated one; a ball reaches to the
-    k-th nearest sample of its own kind, and its border belongs to it.
+    k-th nearest sample of its own kind, and its border belongs to it. Raises GmganError for k
+    samples or fewer.
     """
     if min(len(fake), len(real)) <= neighbours:
         raise GmganError(
             f"precision and recall with {neighbours} neighbours need more than "
             f"{neighbours} samples, got {min(len(fake), len(real))}"
         )
-    fake_radii, real_radii = (_squared_radii(kind, neighbours) for kind in (fake, real))
+    fake_radii, real_radii = (_squared_radii(side.features, neighbours) for side in (fake, real))
     precise, recalled = np.zeros(len(fake), bool), 0
-    for start, found in squared_distances(real, fake):
-        precise |= (found <= real_radii[start : start + len(found), None]).any(0)
-        recalled += np.count_nonzero((found <= fake_radii).any(1))
+    for start, distances in squared_distances(real.features, fake.features):
+        precise |= (distances <= real_radii[start : start + len(distances), None]).any(0)
+        recalled += int(np.count_nonzero((distances <= fake_radii).any(1)))
     return {
         f"precision_k{neighbours}": float(precise.mean()),
         f"recall_k{neighbours}": recalled / len(real),
     }
 
 
-def density_coverage(fake, real, neighbours):
+def density_coverage(fake: Samples, real: Samples, density_neighbours: int) -> dict[str, Value]:
     """Density and coverage with k nearest neighbours (Naeem et al. 2020, equations 4 and 5).
 
-    fake (array): N x d; real (array): M x d. Density can exceed 1.
+    Density can exceed 1. Raises GmganError for k real samples or fewer.
     """
-    if len(real) <= neighbours:
+    k = density_neighbours
+    if len(real) <= k:
         raise GmganError(
-            f"density and coverage with {neighbours} neighbours need more than "
-            f"{neighbours} real samples, got {len(real)}"
+            f"density and coverage with {k} neighbours need more than "
+            f"{k} real samples, got {len(real)}"
         )
-    radii, inside, covered = _squared_radii(real, neighbours), 0, 0
-    for start, found in squared_distances(real, fake):
-        within = found < radii[start : start + len(found), None]
-        inside += np.count_nonzero(within)
-        covered += np.count_nonzero(within.any(1))
-    return {
-        f"density_k{neighbours}": inside / (neighbours * len(fake)),
-        f"coverage_k{neighbours}": covered / len(real),
-    }
+    radii, inside, covered = _squared_radii(real.features, k), 0, 0
+    for start, distances in squared_distances(real.features, fake.features):
+        within = distances < radii[start : start + len(distances), None]
+        inside += int(np.count_nonzero(within))
+        covered += int(np.count_nonzero(within.any(1)))
+    return {f"density_k{k}": inside / (k * len(fake)), f"coverage_k{k}": covered / len(real)}
 
 
-def _squared_radii(points, neighbours):
+def _squared_radii(points: np.ndarray, neighbours: int) -> np.ndarray:
     """Squared distance of each point to its k-th nearest other point."""
     pieces = []
-    for _, found in squared_distances(points, points):
-        found.partition(neighbours, axis=1)  # the nearest is the point itself
-        pieces.append(found[:, neighbours].copy())
+    for _, distances in squared_distances(points, points):
+        distances.partition(neighbours, axis=1)  # the nearest is the point itself
+        pieces.append(distances[:, neighbours].copy())
     return np.concatenate(pieces)
+
+
+PRECISION = Metric(
+    name="precision_k{neighbours}",
+    label="precision (k = {neighbours})",
+    score=precision_recall,
+    better="higher",
+    bounded=True,
+    source="Kynkaanniemi et al. 2019",
+    swept=True,
+    panels=frozenset({"sweep"}),
+)
+RECALL = Metric(
+    name="recall_k{neighbours}",
+    label="recall (k = {neighbours})",
+    score=precision_recall,
+    better="higher",
+    bounded=True,
+    source="Kynkaanniemi et al. 2019",
+    swept=True,
+    panels=frozenset({"sweep"}),
+)
+DENSITY = Metric(
+    name="density_k{density_neighbours}",
+    label="density (k = {density_neighbours})",
+    score=density_coverage,
+    source="Naeem et al. 2020, eq. 4",
+)
+COVERAGE = Metric(
+    name="coverage_k{density_neighbours}",
+    label="coverage (k = {density_neighbours})",
+    score=density_coverage,
+    better="higher",
+    bounded=True,
+    source="Naeem et al. 2020, eq. 5",
+)

@@ -45,7 +45,6 @@ class Measured:
     speeds: images per second by kind of training; seconds: by (data set, stage).
     """
 
-
     speeds: dict[str, list[float]]
     seconds: dict[tuple[str, str], list[float]]
 

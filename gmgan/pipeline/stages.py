@@ -15,7 +15,7 @@ from gmgan import data, models, plugins
 from gmgan.config import settings as of
 from gmgan.config.run import RunSettings
 from gmgan.data.splits import Splits
-from gmgan.evaluation.settings import ScoringSettings, scoring_settings
+from gmgan.evaluation.settings import ScoringSettings, SweepSettings, scoring_settings
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Arrays, Folder, Json, Picture, Plain, Text
 from gmgan.pipeline.stage import (
@@ -107,7 +107,6 @@ floor = Stage(
     per=("dataset",),
     reads={
         "data": prepare["data"],
-        "description": prepare["description"],
         "real": each_extractor(real_features["features"]),
         "extractors": each_extractor(extractor["description"]),
     },
@@ -186,7 +185,6 @@ score = Stage(
         "snapshots": train["snapshots"],
         "features": each_extractor(features["features"]),
         "data": prepare["data"],
-        "description": prepare["description"],
         "real": each_extractor(real_features["features"]),
         "extractors": each_extractor(extractor["description"]),
     },
@@ -213,7 +211,7 @@ tradeoff = Stage(
     settings=lambda at: SweepSettings(
         run=_run(at), scoring=_scoring(at), sweep=at.entry.evaluation.sweep
     ),
-    compute="gmgan.evaluation.tradeoff:tradeoff",
+    compute="gmgan.evaluation.sweep:sweep",
     handles=("device",),
     needs=Needs(memory_mb=8000, minutes=240, gpu=True),
 )

@@ -1,16 +1,22 @@
 """Claims against the score tables: a verdict for each comparison, and why."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from gmgan.report.statistics import holm, paired_test, welch_test
+from gmgan.errors import GmganError
+from gmgan.evaluation.metrics import metric_of
+from gmgan.report.statistics import Difference, holm, paired_test, welch_test
 
 ALPHA = 0.05
+Test = Mapping[str, Any]  # an entry of a claim's `tests`
+Row = dict[str, Any]  # of the claims' table
 PROTOCOL = ["n_real", "n_fake", "extractor", "extractor_hash", "split"]
 COLUMNS = [
     "claim",
@@ -39,23 +45,23 @@ COLUMNS = [
 class Evidence:
     """What claims are tested on.
 
-    table, sweep (DataFrame): the tidy tables scores.csv and tradeoff.csv. baselines (dict): model
-    -> the model it is compared with, if it has one. points (set): names of the 2-D data sets.
+    table, sweep: the tidy tables scores.csv and tradeoff.csv. baselines: model -> the model it is
+    compared with, if it has one. points: names of the 2-D data sets.
     """
 
     table: pd.DataFrame
     sweep: pd.DataFrame
-    baselines: dict
-    points: set
+    baselines: Mapping[str, str]
+    points: set[str]
 
 
-def shared_components(table: pd.DataFrame) -> dict:
+def shared_components(table: pd.DataFrame) -> dict[str, set[int]]:
     """For each data set the values of K that all its mixtures have.
 
     Values that only some models have are there to show the effect of K: they take no part in other
     comparisons. Where no value is shared, all count.
     """
-    shared = {}
+    shared: dict[str, set[int]] = {}
     mixtures = table[(table.K > 1) & table.metric.notna()]
     for dataset, rows in mixtures.groupby("dataset", sort=False):
         by_model = [set(group.K) for _, group in rows.groupby("model")]
@@ -63,12 +69,22 @@ def shared_components(table: pd.DataFrame) -> dict:
     return shared
 
 
-def load_claims() -> list[dict]:
+def load_claims() -> list[dict[str, Any]]:
     """The claims of claims.yaml, in order."""
     return yaml.safe_load((resources.files("gmgan.report") / "claims.yaml").read_text())["claims"]
 
 
-def evaluate(claims: list, evidence: Evidence) -> pd.DataFrame:
+def better(test: Test) -> str:
+    """The direction in which a claim says that a metric moves: the better one if it names none."""
+    direction = test.get("better") or metric_of(test["metric"]).better
+    if direction is None:
+        raise GmganError(
+            f"claims.yaml: {test['metric']} has no better direction; give the test `better`"
+        )
+    return direction
+
+
+def evaluate(claims: list[dict[str, Any]], evidence: Evidence) -> pd.DataFrame:
     """One row per claim and comparison, with the columns of COLUMNS.
 
     p-values are Holm-adjusted over all tests of one claim. Verdicts: `supported` and `contradicted`
@@ -77,30 +93,30 @@ def evaluate(claims: list, evidence: Evidence) -> pd.DataFrame:
     """
     rows = []
     for claim in claims:
-        found = [
+        compared = [
             {
                 "claim": claim["id"],
                 "compare": test["compare"],
                 "metric": test["metric"],
-                "better": test["better"],
+                "better": better(test),
                 **row,
             }
             for test in claim["tests"]
             for row in COMPARISONS[test["compare"]](test, evidence)
         ]
-        tested = [row for row in found if row.get("p") is not None]
+        tested = [row for row in compared if row.get("p") is not None]
         for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = p
             row["verdict"] = _verdict(row)
-        if not found:
+        if not compared:
             reason = "this suite holds no runs that could test it"
-            found = [{"claim": claim["id"], "verdict": "not tested", "reason": reason}]
-        rows += found
+            compared = [{"claim": claim["id"], "verdict": "not tested", "reason": reason}]
+        rows += compared
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def summarise(verdicts) -> str:
-    """One verdict from those of a claim's comparisons; untested ones have no say."""
+def summarise(verdicts: Iterable[str]) -> str:
+    """One verdict from those of a claim's comparisons; untested comparisons are ignored."""
     kinds = set(verdicts) - {"not tested"}
     decided = kinds - {"undecided"}
     if len(decided) == 2:
@@ -110,17 +126,17 @@ def summarise(verdicts) -> str:
     return "undecided" if kinds else "not tested"
 
 
-def _against_baseline(test, evidence):
+def _against_baseline(test: Test, evidence: Evidence) -> Iterator[Row]:
     yield from _model_pairs(
         test, evidence, evidence.table, lambda model: evidence.baselines.get(model)
     )
 
 
-def _against_model(test, evidence):
+def _against_model(test: Test, evidence: Evidence) -> Iterator[Row]:
     yield from _model_pairs(test, evidence, evidence.table, lambda model: test["against"])
 
 
-def _over_sweep(test, evidence):
+def _over_sweep(test: Test, evidence: Evidence) -> Iterator[Row]:
     """Model against baseline, each the mean over the scales of the sweep."""
     sweep = _rows(test, evidence, evidence.sweep)
     keys = ["dataset", "model", "K", "seed", "metric", *PROTOCOL]
@@ -129,7 +145,7 @@ def _over_sweep(test, evidence):
         yield {**row, "comparison": f"{row['comparison']}, mean over the sweep"}
 
 
-def _against_value(test, evidence):
+def _against_value(test: Test, evidence: Evidence) -> Iterator[Row]:
     for (dataset, model, K, extractor), group in _cells(_rows(test, evidence, evidence.table)):
         if model == "real" or (test.get("models") and model not in test["models"]):
             continue
@@ -144,7 +160,7 @@ def _against_value(test, evidence):
         }
 
 
-def _between_scales(test, evidence):
+def _between_scales(test: Test, evidence: Evidence) -> Iterator[Row]:
     for (dataset, model, K, extractor), group in _cells(_rows(test, evidence, evidence.sweep)):
         low, high = group.sigma_scale.min(), group.sigma_scale.max()
         pair = group.pivot_table(index="seed", columns="sigma_scale", values="value")
@@ -159,8 +175,8 @@ def _between_scales(test, evidence):
         }
 
 
-def _between_data_sets(test, evidence):
-    effects = {}
+def _between_data_sets(test: Test, evidence: Evidence) -> Iterator[Row]:
+    effects: dict[str, list[tuple[str, pd.Series]]] = {}
     rows = _rows(test, evidence, evidence.table)
     rows = rows[rows.K > 1]
     for (model, dataset, _), group in rows.groupby(["model", "dataset", "extractor"], sort=False):
@@ -173,8 +189,8 @@ def _between_data_sets(test, evidence):
         effects.setdefault(model, []).append(
             (f"{dataset} (K = {low} to {high})", np.log(pair[high] / pair[low]))
         )
-    for model, found in effects.items():
-        for (first, a), (second, b) in combinations(found, 2):
+    for model, by_data_set in effects.items():
+        for (first, a), (second, b) in combinations(by_data_set, 2):
             yield {
                 "dataset": "",
                 "extractor": "",
@@ -194,7 +210,7 @@ COMPARISONS = {
 }
 
 
-def _rows(test, evidence, table):
+def _rows(test: Test, evidence: Evidence, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a test's metric on its kind of data, at the values of K that take part."""
     rows = table[table.metric == test["metric"]]
     if test["compare"] != "data-sets":
@@ -207,11 +223,13 @@ def _rows(test, evidence, table):
     return rows[rows.dataset.isin(evidence.points) == (test["data"] == "points")]
 
 
-def _cells(rows):
+def _cells(rows: pd.DataFrame) -> Any:
     return rows.groupby(["dataset", "model", "K", "extractor"], sort=False)
 
 
-def _model_pairs(test, evidence, table, opponent):
+def _model_pairs(
+    test: Test, evidence: Evidence, table: pd.DataFrame, opponent: Callable[[str], str | None]
+) -> Iterator[Row]:
     """Rows of models that have an opponent: one per data set, K, extractor and sample count."""
     rows = _rows(test, evidence, table)
     several = rows.groupby("dataset").n_fake.nunique()
@@ -244,7 +262,7 @@ def _model_pairs(test, evidence, table, opponent):
         }
 
 
-def _compare(group, against, other):
+def _compare(group: pd.DataFrame, against: pd.DataFrame, other: str) -> Row:
     pair = group.merge(against, on="seed", suffixes=("", "_baseline")).dropna(
         subset=["value", "value_baseline"]
     )
@@ -257,26 +275,26 @@ def _compare(group, against, other):
     return _tested(paired_test, pair.value, pair.value_baseline)
 
 
-def _tested(test, values, others):
+def _tested(test: Callable[..., Difference], values: Any, others: Any) -> Row:
     if len(values) == 0 or len(others) == 0:
         return _untested("no seed has this score")
-    found = test(values, others)
+    difference = test(values, others)
     return {
         "verdict": "undecided",
-        "effect": found.effect,
-        "interval95": found.half,
-        "effect_size": found.size,
-        "p": found.p,
-        "seeds": found.seeds,
-        "reason": "one seed: no interval and no test exist" if found.p is None else "",
+        "effect": difference.effect,
+        "interval95": difference.half,
+        "effect_size": difference.size,
+        "p": difference.p,
+        "seeds": difference.seeds,
+        "reason": "one seed: no interval and no test exist" if difference.p is None else "",
     }
 
 
-def _untested(reason):
+def _untested(reason: str) -> Row:
     return {"verdict": "not tested", "seeds": 0, "reason": reason}
 
 
-def _verdict(row):
+def _verdict(row: Row) -> str:
     if row["p_holm"] >= ALPHA:
         return "undecided"
     if row["better"] == "other":

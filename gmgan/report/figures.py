@@ -6,6 +6,7 @@ A figure is drawn from the very table that the report stores beside it.
 import base64
 import io
 import re
+from typing import Any
 
 import matplotlib
 
@@ -13,14 +14,17 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
 from matplotlib.ticker import LogLocator, NullLocator
 
+from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.pixels import PALETTE
-from gmgan.report.tables import label_of
 
 COLOURS = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in PALETTE]
-STYLE = {  # type: dict[plt.RcKeyType, object]
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -37,16 +41,17 @@ STYLE = {  # type: dict[plt.RcKeyType, object]
 LINE_COLOURS = [COLOURS[i] for i in (8, 1, 0, 2, 3, 5, 4, 7, 9)]
 MARKERS = "osD^vP<>X*"
 DASHES = ["-", "--", "-.", ":"]
-SWEEP_PANELS = ("quality", "diversity", "fid", "frechet_distance", "precision_k3", "recall_k3")
+Styles = dict[str, dict[str, Any]]  # label -> keywords of `plot`
 
 
-def looks(cells) -> dict:
+def looks(cells: list[tuple[str, str, int]]) -> Styles:
     """Keywords of `plot` for each label: colour and marker by model, dash by its number of K.
 
     cells: [(label, model, K)] in the order of display.
     """
     models = list(dict.fromkeys(model for _, model, _ in cells))
-    styles, seen = {}, {}  # type: dict[str, dict], dict[str, list]
+    styles: Styles = {}
+    seen: dict[str, list[int]] = {}
     for label, model, K in cells:
         i = models.index(model)
         values = seen.setdefault(model, [])
@@ -62,7 +67,7 @@ def looks(cells) -> dict:
     return styles
 
 
-def training_curves(histories) -> str:
+def training_curves(histories: pd.DataFrame) -> str:
     """Losses (top) and mean discriminator outputs (bottom) against kimg, a column per model.
 
     histories (DataFrame): title, seed, kimg, loss_d, loss_g, d_real, d_fake. Returns SVG.
@@ -111,12 +116,14 @@ def training_curves(histories) -> str:
         return _svg(figure)
 
 
-def extent_of(centres, std) -> float:
+def extent_of(centres: np.ndarray, std: float) -> float:
     """Half the side of a plot of points: all modes (M x 2) with their circles, and a margin."""
     return float(1.25 * (np.abs(centres).max() + 3 * std))
 
 
-def scatters(panels: list, centres, std) -> str:
+def scatters(
+    panels: list[tuple[str, np.ndarray, np.ndarray]], centres: np.ndarray, std: float
+) -> str:
     """Generated points coloured by component, over the 3-std circles of the true modes.
 
     panels: [(title, points N x 2, colour index N)]. Returns SVG with the points as pictures.
@@ -149,13 +156,13 @@ def scatters(panels: list, centres, std) -> str:
         return _svg(figure)
 
 
-def sweep(points, styles) -> str:
+def sweep(points: pd.DataFrame, styles: Styles) -> str:
     """Quality against diversity as sigma_scale goes, and each score against it.
 
     points (DataFrame): title, sigma_scale, metric, mean, low, high. Lines are means over seeds,
     bands their range, stars the scale of training. Returns SVG.
     """
-    shown = [name for name in SWEEP_PANELS if (points.metric == name).any()]
+    shown = [metric for metric in in_order(points.metric) if "sweep" in metric.panels]
     columns = 3
     rows = -(-(len(shown) + 1) // columns)
     with plt.rc_context(STYLE):
@@ -177,7 +184,7 @@ def sweep(points, styles) -> str:
         plane.set(xlabel="quality", ylabel="diversity")
         for axis, metric in zip(list(axes.flat)[1:], shown, strict=False):
             axis.set_visible(True)
-            for title, line in points[points.metric == metric].groupby("title", sort=False):
+            for title, line in points[points.metric == metric.name].groupby("title", sort=False):
                 style = styles[title]
                 axis.plot(line.sigma_scale, line["mean"], **style)
                 axis.fill_between(
@@ -188,14 +195,14 @@ def sweep(points, styles) -> str:
             scales = sorted(points.sigma_scale.unique())
             axis.set_xticks(scales, [f"{scale:g}" for scale in scales], fontsize=7)
             axis.minorticks_off()
-            if metric in ("fid", "frechet_distance"):
+            if metric.better == "lower":  # distances fall by decades
                 _log_scale(axis)
-            axis.set(xlabel="sigma_scale s", ylabel=label_of(metric)[0])
+            axis.set(xlabel="sigma_scale s", ylabel=metric.label)
         _legend_below(figure, plane)
         return _svg(figure)
 
 
-def effect_of_k(scores, styles) -> str:
+def effect_of_k(scores: pd.DataFrame, styles: Styles) -> str:
     """Scores against K with 95 % intervals; models with a single K are lines across.
 
     scores (DataFrame): of gmgan.report.tables.effect_of_k, for one extractor or several. Returns
@@ -228,17 +235,17 @@ def effect_of_k(scores, styles) -> str:
                     axis.errorbar(
                         line.K, line["mean"], line.interval95, capsize=3, label=title, **style
                     )
-            if label_of(metric)[3]:  # intervals may leave the range that the score has
+            if metric_of(metric).bounded:  # intervals may leave the range that the score has
                 bottom, top = axis.get_ylim()
                 axis.set_ylim(max(bottom, -0.03), min(top, 1.03))
             ticks = sorted(scores[~scores.is_baseline].K.unique())
             axis.set_xticks(ticks, [str(tick) for tick in ticks])
-            axis.set(xlabel="K", ylabel=label_of(metric)[0])
+            axis.set(xlabel="K", ylabel=metric_of(metric).label)
         _legend_below(figure, axes.flat[0])
         return _svg(figure)
 
 
-def convergence(curves, styles) -> str:
+def convergence(curves: pd.DataFrame, styles: Styles) -> str:
     """Modes captured and share of high-quality samples against kimg.
 
     curves (DataFrame): title, kimg, metric, mean, low, high. Lines are means over seeds, bands
@@ -254,12 +261,12 @@ def convergence(curves, styles) -> str:
                 axis.fill_between(
                     line.kimg, line.low, line.high, color=style["color"], alpha=0.12, lw=0
                 )
-            axis.set(xlabel="kimg", ylabel=label_of(metric)[0])
+            axis.set(xlabel="kimg", ylabel=metric_of(metric).label)
         _legend_below(figure, np.atleast_1d(axes)[0])
         return _svg(figure)
 
 
-def contingencies(counts, rows_label, columns_label) -> str:
+def contingencies(counts: pd.DataFrame, rows_label: str, columns_label: str) -> str:
     """Shares of classes per component (or cluster), one panel a model: rows sum to 1.
 
     counts (DataFrame): title, group, class, count; groups and classes in order. Returns SVG.
@@ -307,7 +314,7 @@ def contingencies(counts, rows_label, columns_label) -> str:
         return _svg(figure)
 
 
-def _log_scale(axis):
+def _log_scale(axis: Axes) -> None:
     """A logarithmic y axis with labels such as 0.5 and 20, as many as have room."""
     axis.set_yscale("log")
     bottom, top = axis.get_ylim()
@@ -324,7 +331,7 @@ def png_address(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _legend_below(figure, axis):
+def _legend_below(figure: Figure, axis: Axes) -> None:
     """One legend for all panels, under them."""
     handles, labels = axis.get_legend_handles_labels()
     lines = -(-len(labels) // 5)
@@ -333,7 +340,7 @@ def _legend_below(figure, axis):
     figure.legend(handles, labels, loc="lower center", ncols=min(5, len(labels)), fontsize=8)
 
 
-def _svg(figure):
+def _svg(figure: Figure) -> str:
     """The figure as SVG text, without the ids that nothing refers to.
 
     A figure that keeps its layout engine is drawn twice; here layouts are computed before.

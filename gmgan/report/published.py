@@ -1,12 +1,15 @@
 """Published numbers beside ours, with the reason where the two do not compare."""
 
+from collections.abc import Iterator, Mapping
 from importlib import resources
+from typing import Any
 
 import pandas as pd
 import yaml
 
+from gmgan.evaluation.metrics import metric_of
 from gmgan.report.statistics import mean_interval
-from gmgan.report.tables import label_of, model_label
+from gmgan.report.tables import model_label
 
 COLUMNS = [
     "data",
@@ -29,18 +32,23 @@ COLUMNS = [
 ]
 
 
-def load_published() -> dict:
+def load_published() -> dict[str, Any]:
     """`sources` (name -> text) and `results` of published.yaml."""
     return yaml.safe_load((resources.files("gmgan.report") / "published.yaml").read_text())
 
 
-def beside(published: dict, table: pd.DataFrame, kinds: dict, titles: dict) -> pd.DataFrame:
+def beside(
+    published: Mapping[str, Any],
+    table: pd.DataFrame,
+    kinds: Mapping[str, str],
+    titles: Mapping[str, str],
+) -> pd.DataFrame:
     """One row per published number and own cell that measures the same, or one without ours.
 
     First what compares, then what stands beside numbers of ours, then other numbers on the suite's
     data, then the rest.
 
-    table: the tidy score table; kinds (dict): the suite's data sets -> kind of their source.
+    table: the tidy score table; kinds: the suite's data sets -> kind of their source.
     """
     rows = []
     for result in published["results"]:
@@ -70,13 +78,15 @@ def beside(published: dict, table: pd.DataFrame, kinds: dict, titles: dict) -> p
         for row in ours:
             row["reason"] = "; ".join(text for text in (row["reason"], note) if text)
         rows += [{**common, **row, "here": bool(datasets)} for row in ours]
-    found = pd.DataFrame(rows)
-    found["with_ours"] = found.reindex(columns=COLUMNS).ours.notna()
+    numbers = pd.DataFrame(rows)
+    numbers["with_ours"] = numbers.reindex(columns=COLUMNS).ours.notna()
     order = ["comparable", "with_ours", "here"]
-    return found.sort_values(order, ascending=False, kind="stable").reindex(columns=COLUMNS)
+    return numbers.sort_values(order, ascending=False, kind="stable").reindex(columns=COLUMNS)
 
 
-def _ours(result, table, titles):
+def _ours(
+    result: Mapping[str, Any], table: pd.DataFrame, titles: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     rows = table[(table.metric == result["metric"]) & table.model.isin(result["models"])]
     if result["K"] is not None:
         rows = rows[result["K"] == rows.K]
@@ -106,10 +116,10 @@ def _ours(result, table, titles):
         }
 
 
-def text_of(metric, value, spread):
+def text_of(metric: str, value: float | None, spread: float | None) -> str:
     """A published or own number with its spread, in the digits of its metric."""
     if value is None or pd.isna(value):
         return ""
-    digits = max(label_of(metric)[2], 2)
+    digits = max(metric_of(metric).digits, 2)
     more = "" if spread is None or pd.isna(spread) else f" ± {spread:.{digits}f}"
     return f"{value:.{digits}f}{more}"

@@ -10,6 +10,7 @@ import pandas as pd
 from gmgan.config.run import Run
 from gmgan.config.settings import ReportSettings
 from gmgan.data.splits import Splits
+from gmgan.evaluation.metrics import metric_of
 from gmgan.records import (
     Clusters,
     DataDescription,
@@ -24,7 +25,7 @@ from gmgan.records import (
     Tradeoff,
     TrainingRecord,
 )
-from gmgan.report import claims, evidence, explorer, figures, page, published, tables
+from gmgan.report import claims, evidence, explorer, figures, page, published
 from gmgan.report.collect import score_table, sweep_table
 from gmgan.report.section import Material, Section, by_dataset
 from gmgan.runtime.parallel import in_parallel
@@ -187,19 +188,15 @@ def _numbers(
             path = material.clusters.place(twin) if twin else floors.place(dataset)
             origin["files"] = {"scores": path, "clusters": path}
             origin["data"] = material.descriptions[dataset].sha256
-    labels = {**tables.METRICS}
-    for section in sections:
-        labels |= section.own
+    own = [metric for section in sections for metric in section.own]
+    metrics = [metric_of(name, own) for name in table.metric.dropna().unique()]
     return {
         "cells": origins,
         "columns": evidence.PER_ROW,
         "scores": evidence.rows_by_run(table),
         "sweep_columns": [*evidence.PER_ROW, "sigma_scale"],
         "sweep": evidence.rows_by_run(sweep, [*evidence.PER_ROW, "sigma_scale"]),
-        "labels": {
-            metric: [tables.label_of(metric, labels)[0], tables.label_of(metric, labels)[2]]
-            for metric in table.metric.dropna().unique()
-        },
+        "labels": {metric.name: [metric.label, metric.digits] for metric in metrics},
         "palette": figures.COLOURS,
         "frames": explorer.FRAMES,
     }
@@ -237,7 +234,7 @@ def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
 def _published_rows(beside: pd.DataFrame) -> list[dict[str, Any]]:
     rows = _records(beside)
     for row in rows:
-        row["metric_label"] = tables.label_of(row["metric"])[0]
+        row["metric_label"] = metric_of(row["metric"]).label
         row["published_text"] = published.text_of(row["metric"], row["published"], row["spread"])
         row["ours_text"] = published.text_of(row["metric"], row["ours"], row["interval95"])
         if row["cell"]:

@@ -13,10 +13,11 @@ from markupsafe import Markup
 from gmgan.config.params import Dataset
 from gmgan.config.run import Run
 from gmgan.config.settings import ReportSettings
-from gmgan.data.points import centres_of
+from gmgan.data.points import centres
 from gmgan.data.splits import Splits
 from gmgan.evaluation.clustering import BASELINES
-from gmgan.evaluation.modes import nearest_modes
+from gmgan.evaluation.metrics import shown_metrics
+from gmgan.evaluation.samples import nearest_modes
 from gmgan.records import (
     Clusters,
     DataDescription,
@@ -30,11 +31,11 @@ from gmgan.records import (
 from gmgan.report import claims, explorer, figures, tables
 
 SCATTER_POINTS = 2000
-KINDS = {
-    "scores": tables.SAMPLES,
-    "components": tables.COMPONENTS,
-    "convergence": tables.CONVERGENCE,
-    "clusters": tables.CLUSTERS,
+KINDS = {  # name of a table -> group of its metrics
+    "scores": "samples",
+    "components": "components",
+    "convergence": "convergence",
+    "clusters": "clusters",
 }
 
 
@@ -83,7 +84,7 @@ class Section:
         for run in runs:
             self.first.setdefault((run.model, run.K), run)
         self.scored = {run: material.scores[run] for run in runs}
-        self.own = tables.own_labels(self.entry.evaluation.metrics)
+        self.own = shown_metrics(self.entry.evaluation.metrics)
         self.tables = self._tables()
         self.frames = {
             "scores": self._scores(),
@@ -151,15 +152,14 @@ class Section:
         scales = {"scales": self.entry.evaluation.sweep.sigma_scales}
         if not self.entry.is_points:
             return scales | {"image": self.description.sample_shape[:2]}
-        centres, std = centres_of(self.entry.source)
-        return scales | {"centres": centres.tolist(), "radius": 3 * std, "extent": self._extent()}
+        modes, std = centres(self.entry.source), self._std()
+        return scales | {"centres": modes.tolist(), "radius": 3 * std, "extent": self._extent()}
 
     def _tables(self) -> dict[str, list[tables.ScoreTable]]:
-        wanted = {**KINDS, "scores": [*tables.SAMPLES, *self.own]}
         titles = {**self.titles, **BASELINES}
         return {
-            kind: tables.score_tables(self.rows, metrics, titles, tables.METRICS | self.own)
-            for kind, metrics in wanted.items()
+            kind: tables.score_tables(self.rows, group, titles, self.own)
+            for kind, group in KINDS.items()
         }
 
     def _names_of_groups(self, run: Run, count: int) -> list[str]:
@@ -172,7 +172,13 @@ class Section:
 
     def _extent(self) -> float:
         """Half the side of plots of points."""
-        return figures.extent_of(*centres_of(self.entry.source))
+        return figures.extent_of(centres(self.entry.source), self._std())
+
+    def _std(self) -> float:
+        """Standard deviation of each mode of points."""
+        std = getattr(self.entry.source, "std", None)
+        assert std is not None
+        return std
 
     def _memorisation(self) -> pd.DataFrame:
         """Distances to the nearest training image: a row per run on images."""
@@ -291,7 +297,7 @@ class Section:
         ]
 
     def _scatters(self) -> str:
-        centres, std = centres_of(self.entry.source)
+        modes = centres(self.entry.source)
         panels = []
         for run in self.first.values():
             generated = self.material.samples[run]
@@ -302,8 +308,8 @@ class Section:
             title = f"{self.labels[run]} (seed {run.seed})"
             panels.append((title, generated.samples[:SCATTER_POINTS], colour[:SCATTER_POINTS]))
         held_out = self.material.data[self.name].test[:SCATTER_POINTS]
-        panels.append(("real data, by mode", held_out, nearest_modes(held_out, centres)[0]))
-        return figures.scatters(panels, centres, std)
+        panels.append(("real data, by mode", held_out, nearest_modes(held_out, modes)[0]))
+        return figures.scatters(panels, modes, self._std())
 
 
 def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:

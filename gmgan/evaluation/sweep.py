@@ -1,0 +1,76 @@
+"""Sweep sigma_scale over a trained run, without training again, and score every point."""
+
+from dataclasses import asdict
+
+import numpy as np
+import torch
+from torch import nn
+
+from gmgan.data.splits import Splits
+from gmgan.evaluation.extractors import extract, load_extractor
+from gmgan.evaluation.metrics import SWEPT
+from gmgan.evaluation.reference import real_sides, reference_of
+from gmgan.evaluation.samples import Real, Samples
+from gmgan.evaluation.score import score_samples
+from gmgan.evaluation.settings import SweepSettings
+from gmgan.models.model import sample
+from gmgan.models.restore import restore_model
+from gmgan.records import (
+    DataDescription,
+    ExtractorDescription,
+    RealFeatures,
+    SweepPoint,
+    Tradeoff,
+    TrainingRecord,
+)
+from gmgan.runtime.progress import Progress
+from gmgan.seeds import derive_seed
+
+
+def sweep(
+    weights: dict[str, np.ndarray],
+    record: TrainingRecord,
+    data: Splits,
+    description: DataDescription,
+    real: dict[str, RealFeatures],
+    extractor_weights: dict[str, dict[str, np.ndarray]],
+    extractors: dict[str, ExtractorDescription],
+    settings: SweepSettings,
+    device: torch.device,
+) -> Tradeoff:
+    """Scores of samples z | k ~ N(mu_k, s Sigma_k) for every s of the sweep.
+
+    All points use the same noise and components, and the same n on both sides. No points if the
+    training failed.
+    """
+    run, scoring, scales = settings.run.run, settings.scoring, settings.sweep.sigma_scales
+    if record.status != "ok":
+        return Tradeoff(run=run.name, status=record.status, points=[])
+    model = restore_model(settings.run, weights, description, device)
+    nets = {name: load_extractor(extractors[name], extractor_weights[name]) for name in extractors}
+    sides = [
+        reference_of(data, scoring).reference(side)[: settings.sweep.n]
+        for side in real_sides(data, real, extractors, scoring)
+    ]
+    seed = derive_seed("sweep", run.dataset, run.seed)
+    points: list[SweepPoint] = []
+    with Progress(len(scales), f"sweep of {run}", "scales") as progress:
+        for scale in scales:
+            samples, _, _ = sample(model, settings.sweep.n, seed, device, sigma_scale=scale)
+            for side in sides:
+                fake = _seen(samples, side, nets, device)
+                points += [
+                    SweepPoint(sigma_scale=scale, **asdict(score))
+                    for score in score_samples(fake, side, scoring, SWEPT)
+                ]
+            progress.update(1)
+    return Tradeoff(run=run.name, status=record.status, points=points)
+
+
+def _seen(
+    samples: np.ndarray, real: Real, nets: dict[str, nn.Module], device: torch.device
+) -> Samples:
+    """Generated samples as the extractor of `real` sees them; points as they are."""
+    if real.modes is not None:
+        return Samples(samples, samples)
+    return Samples(samples, *extract(nets[real.extractor], samples, device))

@@ -1,1 +1,0 @@
-"""One module per stage: read the declared inputs, call the pure code, write the outputs."""
