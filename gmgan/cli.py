@@ -308,8 +308,15 @@ def _train(options):
 def _print_configuration(context, cell):
     """What training the run would take and make, as JSON on standard output."""
     fingerprint = context.expected.train(cell)
+    resolved, device = grid.settings(context.params, cell), context.params.execution.device
+    if resolved.training.precision != "float32":
+        from gmgan.runtime.torch_setup import slow_precision
+
+        warning = slow_precision(resolved.training.precision, device)
+        if warning:
+            print(f"gmgan: warning: {warning}", file=sys.stderr)
     found = {
-        "settings": grid.settings(context.params, cell).model_dump(mode="json"),
+        "settings": resolved.model_dump(mode="json"),
         "fingerprint": fingerprint,
         "device": context.params.execution.device,
         "checkpoint": str(context.paths.checkpoint(cell, fingerprint)),

@@ -8,6 +8,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from gmgan.errors import GmganError, unknown_name
 
@@ -86,6 +87,6 @@ def load(kind: str, built_in=()):
     return getattr(found, attribute) if attribute else found
 
 
-def options(entry: dict) -> dict:
-    """What an entry of params.yaml tells its code: a plug-in's `options`, else all fields."""
-    return entry["options"] if is_plugin(entry["kind"]) else entry
+def options(entry: Any) -> Any:
+    """What the code of an entry of params.yaml gets: a plug-in its `options`, else the entry."""
+    return entry.options if is_plugin(entry.kind) else entry

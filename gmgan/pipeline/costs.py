@@ -134,10 +134,10 @@ def measure(context: Context, one: Run, seconds: float) -> float:
     from gmgan.training.trainer import Trainer
 
     device = context.device()
-    resolved = settings(context.params, one).model_dump(mode="json")
+    resolved = settings(context.params, one)
     source = context.params.datasets[one.dataset].source
     shape, n_classes = source.sample_shape, source.n_classes or 1
-    count = 4 * resolved["training"]["batch_size"]
+    count = 4 * resolved.training.batch_size
     if len(shape) == 1:
         samples = torch.randn(count, *shape)
     else:
@@ -146,7 +146,7 @@ def measure(context: Context, one: Run, seconds: float) -> float:
         shape = (channels, height, width)
     trainer = Trainer(
         build_model(resolved, shape, n_classes, device),
-        resolved["training"],
+        resolved.training,
         samples.to(device),
         torch.randint(n_classes, (count,)).to(device),
         order_seed=0,

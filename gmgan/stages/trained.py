@@ -2,7 +2,7 @@
 
 import torch
 
-from gmgan.config.run import Run
+from gmgan.config.run import Run, RunSettings
 from gmgan.models.model import build_model
 from gmgan.pipeline.artifacts import read_arrays
 from gmgan.stages.context import Context
@@ -15,6 +15,7 @@ def trained_model(context: Context, cell: Run, device):
     described = context.data_about(cell.dataset)
     shape = described["sample_shape"]
     shape = tuple(shape) if len(shape) == 1 else (shape[2], shape[0], shape[1])
-    model = build_model(about["settings"], shape, len(described["classes"]), device)
-    model.load_state({name: torch.from_numpy(array).to(device) for name, array in arrays.items()})
+    run_settings = RunSettings(**about["settings"])
+    model = build_model(run_settings, shape, len(described["classes"]), device)
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return model
