@@ -228,10 +228,17 @@ def _train(state: State, run: str, resume: Path | None, dry_run: bool) -> None:
         return
     runner = state.runner
     job = runner.job("train", run=run)
+    settings, device = grid.settings(state.params, job.names["run"]), state.params.execution.device
+    if settings.training.precision != "float32":
+        from gmgan.runtime.torch_setup import slow_precision
+
+        warning = slow_precision(settings.training.precision, device)
+        if warning:
+            print(f"gmgan: warning: {warning}", file=sys.stderr)
     configuration = {
-        "settings": runner.settings(job).model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
         "fingerprint": runner.fingerprint(job),
-        "device": state.params.execution.device,
+        "device": device,
         "checkpoint": str(runner.checkpoint(job).path),
         "weights": str(runner.outputs(job)["weights"]),
     }

@@ -5,18 +5,22 @@ check_plugin("prior", "lattice:build", options={"c": 0.5})
 """
 
 import copy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import Tensor, nn
 
 from gmgan import plugins
-from gmgan.config import PluginSource
+from gmgan.config import Latent, PluginSource, Training
+from gmgan.config.models import MlpNetwork
 from gmgan.data.archives import Archives
-from gmgan.data.splits import check_splits
+from gmgan.data.splits import Splits, check_splits
 from gmgan.errors import GmganError, unknown_name
 from gmgan.evaluation.metric import plugin_score
 from gmgan.evaluation.samples import Samples
@@ -24,23 +28,17 @@ from gmgan.models.model import Model, sample
 from gmgan.models.networks import mlp
 from gmgan.models.objectives import gan
 from gmgan.models.priors import NormalPrior
-from gmgan.pipeline.grid import Paths
 from gmgan.training.trainer import Trainer
 
-LATENT = {"dim": 8, "c": 0.5, "sigma": 0.2, "sigma_is": "std"}
-MLP = {
-    "generator_widths": [16],
-    "discriminator_widths": [16],
-    "activation": "relu",
-    "batch_norm": True,
-}
-TRAINING = {"kimg": 1, "batch_size": 16, "learning_rate": 1e-3, "beta1": 0.5, "beta2": 0.999}
+LATENT = Latent(dim=8, c=0.5, sigma=0.2)
+MLP = MlpNetwork(kind="mlp", generator_widths=[16], discriminator_widths=[16], batch_norm=True)
+TRAINING = Training(kimg=1, batch_size=16, learning_rate=1e-3)
 IMAGE = (16, 16, 1)
 N = 12
 _others = count(1000)  # seeds of torch's own generator: nothing may depend on them
 
 
-def check_plugin(kind, plugin, **entry):
+def check_plugin(kind: str, plugin: Any, **entry: Any) -> None:
     """Raise GmganError with one line that says what a plug-in does wrong; None if nothing.
 
     kind (str): data-set, network, prior, objective or metric. plugin: `module:attribute`, or the
@@ -49,7 +47,7 @@ def check_plugin(kind, plugin, **entry):
     networks and metrics `sample_shape` ([16, 16, 1] unless given) says on what they are tried, for
     priors `K` (4) and `latent` (changes of dim 8, c 0.5, sigma 0.2), for objectives `K` (3).
     """
-    checks = {
+    checks: dict[str, Callable[..., None]] = {
         "data-set": _check_data_set,
         "network": _check_network,
         "prior": _check_prior,
@@ -65,7 +63,7 @@ def check_plugin(kind, plugin, **entry):
 
 
 @contextmanager
-def _named(name):
+def _named(name: str) -> Iterator[None]:
     """Errors of the block become one line that begins with the plug-in's name."""
     try:
         yield
@@ -76,19 +74,19 @@ def _named(name):
         raise GmganError(f"{name}: raised {type(error).__name__}: {text}") from error
 
 
-def _require(condition, message):
+def _require(condition: Any, message: str) -> None:
     if not condition:
         raise GmganError(message)
 
 
-def _check_data_set(read, **fields):
+def _check_data_set(read: Callable[..., Splits], **fields: Any) -> None:
     try:
         source = PluginSource(kind="checked:plugin", **fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, ("source", *first["loc"])))
         raise GmganError(f"{place}: {first['msg']}") from error
-    first, second = (read(source, Archives(Paths().archives())) for _ in range(2))
+    first, second = (read(source, Archives("results/archives")) for _ in range(2))
     for splits in (first, second):
         check_splits(splits, source.sample_shape, source.n_classes or 0)
     for name, array in vars(first).items():
@@ -96,17 +94,19 @@ def _check_data_set(read, **fields):
         _require(equal, f"reading twice gave other {name}; draw from a generator of a fixed seed")
 
 
-def _check_prior(build, options=None, K=4, latent=None):
-    latent = {**LATENT, **(latent or {})}
+def _check_prior(
+    build: Callable[..., Any], options: Any = None, K: int = 4, latent: dict | None = None
+) -> None:
+    space = LATENT.model_copy(update=latent or {})
 
-    def built(seed):
+    def built(seed: int) -> Any:
         torch.manual_seed(next(_others))
-        return build(options or {}, latent, K, seed)
+        return build(options or {}, space, K, seed)
 
     prior, same, other = built(1), built(1), built(2)
-    _require(isinstance(prior, torch.nn.Module), "the prior is no torch.nn.Module")
+    _require(isinstance(prior, nn.Module), "the prior is no torch.nn.Module")
     _require(prior.n_components == K, f"n_components is {prior.n_components}, expected {K}")
-    _require(prior.dim == latent["dim"], f"dim is {prior.dim}, expected {latent['dim']}")
+    _require(prior.dim == space.dim, f"dim is {prior.dim}, expected {space.dim}")
     k = torch.arange(K).repeat_interleave(N)
     eps = torch.randn(N, prior.dim).repeat(K, 1)
     z = prior(k, eps)
@@ -125,14 +125,14 @@ def _check_prior(build, options=None, K=4, latent=None):
     _check_training((2,), make_prior=lambda: built(1))
 
 
-def _check_network(networks, options=None, sample_shape=IMAGE):
+def _check_network(networks: Any, options: Any = None, sample_shape: Sequence[int] = IMAGE) -> None:
     options, shape = options or {}, _channels_first(sample_shape)
 
-    def generator(seed=1):
+    def generator(seed: int = 1) -> Any:
         torch.manual_seed(seed)
         return networks.generator(options, 5, shape)
 
-    def discriminator(seed=1):
+    def discriminator(seed: int = 1) -> Any:
         torch.manual_seed(seed)
         return networks.discriminator(options, shape, 3)
 
@@ -142,7 +142,7 @@ def _check_network(networks, options=None, sample_shape=IMAGE):
         ("discriminator", discriminator, samples, (N, 3)),
     ):
         net, same, other = make(), make(), make(2)
-        _require(isinstance(net, torch.nn.Module), f"the {name} is no torch.nn.Module")
+        _require(isinstance(net, nn.Module), f"the {name} is no torch.nn.Module")
         outputs = _outputs(net, inputs)
         _check_tensor(f"the output of the {name}", outputs, expected)
         text = (
@@ -164,14 +164,14 @@ def _check_network(networks, options=None, sample_shape=IMAGE):
     _check_training(shape, networks=networks, options=options)
 
 
-def _check_objective(make, uses_labels=False, K=3):
+def _check_objective(make: Callable[..., Any], uses_labels: bool = False, K: int = 3) -> None:
     for n_classes in (3,) if uses_labels else (3, 0):
         objective = make(n_classes, K)
         _check_promises(objective, n_classes, K, uses_labels)
         _check_training((2,), make_objective=lambda n=n_classes: make(n, K), n_classes=n_classes)
 
 
-def _check_promises(objective, n_classes, K, uses_labels):
+def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -> None:
     n_outputs, conditional = objective.n_outputs, objective.conditional
     positive = isinstance(n_outputs, int) and n_outputs > 0
     _require(positive, f"n_outputs is {n_outputs!r}, expected a positive integer")
@@ -181,7 +181,7 @@ def _check_promises(objective, n_classes, K, uses_labels):
     k, y = torch.arange(N) % K, torch.arange(N) % max(n_classes, 1)
     fake_classes = objective.fake_classes(k, y)
     without = fake_classes is None and not conditional
-    _require(uses_labels or without, "it plays for classes: set uses_labels to true")
+    _require(uses_labels or without, "its losses use class labels: set uses_labels to true")
     if fake_classes is not None:
         _check_tensor("fake_classes", fake_classes, (N,), torch.int64)
         inside = fake_classes.min() >= 0 and fake_classes.max() < n_classes
@@ -203,10 +203,12 @@ def _check_promises(objective, n_classes, K, uses_labels):
     _require(realness.min() >= 0 and realness.max() <= 1, "realness leaves [0, 1]")
 
 
-def _check_metric(score, options=None, sample_shape=IMAGE):
+def _check_metric(
+    score: Callable[..., Any], options: dict | None = None, sample_shape: Sequence[int] = IMAGE
+) -> None:
     rng = np.random.default_rng(1)
 
-    def drawn(count):
+    def drawn(count: int) -> Samples:
         if len(sample_shape) == 1:
             points = rng.standard_normal((count, 2), np.float32)
             return Samples(points, points)
@@ -228,15 +230,17 @@ def _check_metric(score, options=None, sample_shape=IMAGE):
             _require(np.array_equal(getattr(side, name), array), f"it changes {name} in place")
 
 
-def _check_tensor(name, found, shape, dtype=torch.float32):
-    _require(torch.is_tensor(found), f"{name} is of type {type(found).__name__}, expected a tensor")
-    same = found.dtype == dtype and found.shape == shape
+def _check_tensor(
+    name: str, given: Any, shape: tuple[int, ...], dtype: torch.dtype = torch.float32
+) -> None:
+    _require(torch.is_tensor(given), f"{name} is of type {type(given).__name__}, expected a tensor")
+    same = given.dtype == dtype and given.shape == shape
     expected = f"expected {dtype} {list(shape)}"
-    _require(same, f"{name} is {found.dtype} {list(found.shape)}, {expected}")
-    _require(found.isfinite().all(), f"{name} is not finite")
+    _require(same, f"{name} is {given.dtype} {list(given.shape)}, {expected}")
+    _require(given.isfinite().all(), f"{name} is not finite")
 
 
-def _check_round_trip(name, module, other, *inputs):
+def _check_round_trip(name: str, module: nn.Module, other: nn.Module, *inputs: Tensor) -> None:
     """Weights of one seed make a module of another seed the same."""
     with torch.no_grad():
         expected = module(*inputs)
@@ -246,16 +250,16 @@ def _check_round_trip(name, module, other, *inputs):
 
 
 def _check_training(
-    shape,
-    make_prior=lambda: NormalPrior(LATENT["dim"]),
-    networks=mlp,
-    options=MLP,
-    make_objective=lambda: gan.Objective(0, 1),
-    n_classes=0,
-):
+    shape: tuple[int, ...],
+    make_prior: Callable[[], Any] = lambda: NormalPrior(LATENT.dim),
+    networks: Any = mlp,
+    options: Any = MLP,
+    make_objective: Callable[[], Any] = lambda: gan.Objective(0, 1),
+    n_classes: int = 0,
+) -> None:
     """Train for some steps with built-in parts for the rest, at once and interrupted."""
 
-    def trainer():
+    def trainer() -> Trainer:
         torch.manual_seed(1)
         prior, objective = make_prior(), make_objective()
         in_dim = prior.dim + (n_classes if objective.conditional else 0)
@@ -286,18 +290,18 @@ def _check_training(
     _require(equal, "training that was interrupted ended otherwise; register all it depends on")
 
 
-def _outputs(net, inputs):
-    """Of a copy of `net` in training mode, with torch's generator in another state every time."""
+def _outputs(net: nn.Module, inputs: Tensor) -> Tensor:
+    """Outputs of a copy of `net` in training mode; torch's generator has another state every time."""
     torch.manual_seed(next(_others))
     with torch.no_grad():
         return copy.deepcopy(net).train()(inputs)
 
 
-def _gradient(loss, tensor):
+def _gradient(loss: Tensor, tensor: Tensor) -> bool:
     """True if a gradient of `loss` other than zero reaches `tensor`."""
-    (found,) = torch.autograd.grad(loss, tensor, retain_graph=True, allow_unused=True)
-    return found is not None and bool(found.any())
+    (gradient,) = torch.autograd.grad(loss, tensor, retain_graph=True, allow_unused=True)
+    return gradient is not None and bool(gradient.any())
 
 
-def _channels_first(shape):
+def _channels_first(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(shape) if len(shape) == 1 else (shape[2], shape[0], shape[1])

@@ -8,10 +8,14 @@ images, components, classes = model.sample(16, component=3, sigma_scale=0.5)
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from gmgan.config.run import RunSettings
 from gmgan.errors import GmganError
 from gmgan.models.model import Model, build_model, sample
 from gmgan.seeds import derive_seed
@@ -23,25 +27,27 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 class Exported:
     """A trained model outside its pipeline.
 
-    model: generator, discriminator and prior as torch modules; config (dict): settings of the run,
-    sample_shape, names of the classes.
+    model: a torch module with the parts generator, discriminator and prior; config: settings of the
+    run, sample_shape (channels first), names of the classes.
     """
 
     model: Model
-    config: dict
-    device: str
+    config: dict[str, Any]
+    device: torch.device | str
 
-    def sample(self, count, component=None, sigma_scale=1.0, seed=0):
+    def sample(
+        self, count: int, component: int | None = None, sigma_scale: float = 1.0, seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """`count` samples (uint8 N x H x W x C, or float32 N x 2), their components and classes.
 
-        component (int or None): only this one; sigma_scale: factor on every Sigma_k. Sample i
+        component: only this one; sigma_scale: factor on every Sigma_k. Sample i
         depends on `seed` and i alone; the same as `gmgan sample --seed`.
         """
         stream = derive_seed("drawn", self.config["settings"]["run"]["dataset"], seed)
         return sample(self.model, count, stream, self.device, component, sigma_scale)
 
 
-def load(folder, device="cpu") -> Exported:
+def load(folder: str | Path, device: torch.device | str = "cpu") -> Exported:
     """The model in `folder`. Raises GmganError if a file is missing or damaged."""
     folder = Path(folder)
     try:
@@ -51,9 +57,12 @@ def load(folder, device="cpu") -> Exported:
         raise GmganError(f"{folder} holds no whole exported model: {error}") from error
     try:
         model = build_model(
-            config["settings"], tuple(config["sample_shape"]), len(config["classes"]), device
+            RunSettings(**config["settings"]),
+            tuple(config["sample_shape"]),
+            len(config["classes"]),
+            device,
         )
-        model.load_state(weights)
-    except (KeyError, RuntimeError) as error:
+        model.load_state_dict(weights)
+    except (KeyError, RuntimeError, ValueError) as error:
         raise GmganError(f"{folder}: {WEIGHTS} does not fit {CONFIG}; export again") from error
     return Exported(model, config, device)

@@ -90,6 +90,6 @@ def load(kind: str, built_in: Mapping[str, str] = _NONE) -> Any:
     return getattr(code, attribute) if attribute else code
 
 
-def options(entry: dict[str, Any]) -> dict[str, Any]:
-    """What an entry of params.yaml tells its code: a plug-in's `options`, else all fields."""
-    return entry["options"] if is_plugin(entry["kind"]) else entry
+def options(entry: Any) -> Any:
+    """What the code of an entry of params.yaml gets: a plug-in its `options`, else the entry."""
+    return entry.options if is_plugin(entry.kind) else entry

@@ -203,9 +203,9 @@ def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
     file, saved = runner.checkpoint(job), project.folder / "other.safetensors"
     file.save({"weight": torch.ones(1000)}, {"kimg": 1})
     file.path.rename(saved)
-    tensors, about = runner.checkpoint(job, saved).load()
-    assert torch.equal(tensors["weight"], torch.ones(1000))
-    assert about == {"kimg": 1}
+    state = runner.checkpoint(job, saved).load()
+    assert torch.equal(state.tensors["weight"], torch.ones(1000))
+    assert state.about == {"kimg": 1}
     title = "    title: AC-GAN\n"
     project.edit("params.yaml", title, title + "    training:\n      beta1: 0.9\n")
     message = one_error(project, "train", name, "--resume", str(saved))

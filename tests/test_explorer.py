@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from gmgan.config.run import Run, RunSettings
 from gmgan.evaluation.neighbours import nearest_neighbours
 from gmgan.evaluation.walk import pairs_of, walks
 from gmgan.models.model import build_model, sample_rows
@@ -16,19 +17,22 @@ from gmgan.pipeline.artifacts import read_arrays
 from gmgan.pixels import to_stored_range
 from gmgan.report import explorer
 
-SETTINGS = {
-    "run": {"dataset": "digits", "model": "m", "K": 4, "seed": 0},
-    "prior": {"kind": "dynamic", "covariance": "full"},
-    "objective": "gan",
-    "latent": {"dim": 6, "c": 1.0, "sigma": 0.5, "sigma_is": "std"},
-    "network": {
-        "kind": "mlp",
-        "generator_widths": [16],
-        "discriminator_widths": [16],
-        "activation": "relu",
-        "batch_norm": True,
-    },
-}
+
+def settings(K=4, objective="gan"):
+    return RunSettings(
+        run=Run("digits", "m", K, 0),
+        prior={"kind": "dynamic", "covariance": "full"} if K > 1 else {"kind": "normal"},
+        objective=objective,
+        latent={"dim": 6, "c": 1.0, "sigma": 0.5},
+        network={
+            "kind": "mlp",
+            "generator_widths": [16],
+            "discriminator_widths": [16],
+            "batch_norm": True,
+        },
+        training={"kimg": 1},
+        init_from=None,
+    )
 
 
 def test_neighbours_are_those_of_a_k_d_tree():
@@ -47,31 +51,30 @@ def test_neighbours_are_those_of_a_k_d_tree():
 @pytest.mark.parametrize("objective", ["gan", "acgan"])
 def test_a_walk_ends_where_the_components_are(objective):
     conditional = objective == "acgan"
-    prior = {"kind": "normal"} if conditional else SETTINGS["prior"]
-    run = SETTINGS["run"] | {"K": 1 if conditional else 4}
-    settings = SETTINGS | {"objective": objective, "prior": prior, "run": run}
-    model = build_model(settings, (1, 8, 8), 4)
+    model = build_model(settings(1 if conditional else 4, objective), (1, 8, 8), 4)
+    model.discriminator.eval()
+    modes = [module.training for module in model.modules()]
     pairs = pairs_of(model, 3)
     assert pairs == [(0, 1), (0, 2), (1, 2)]
     found = walks(model, pairs, steps=5, rows=2, seed=3)
     assert found[0].shape == (2, 5, 8, 8, 1)
+    assert [module.training for module in model.modules()] == modes
     eps = torch.randn(2, 6, generator=torch.Generator().manual_seed(3))
     for (a, b), walk in zip(pairs, found, strict=True):
         for group, end in ((a, walk[:, 0]), (b, walk[:, -1])):
             index, zero = torch.full((2,), group), torch.zeros(2, dtype=torch.int64)
             k, y = (zero, index) if conditional else (index, zero)
-            with torch.no_grad():
+            with torch.no_grad(), model.evaluating():
                 assert np.array_equal(to_stored_range(model.generate(k, y, eps)), end)
 
 
 def test_a_plain_gan_has_nothing_to_walk_between():
-    run = SETTINGS["run"] | {"K": 1}
-    model = build_model(SETTINGS | {"prior": {"kind": "normal"}, "run": run}, (1, 8, 8), 4)
+    model = build_model(settings(K=1), (1, 8, 8), 4)
     assert pairs_of(model, 10) == []
 
 
 def test_rows_keep_their_noise_over_scales():
-    model = build_model(SETTINGS, (1, 8, 8), 4)
+    model = build_model(settings(), (1, 8, 8), 4)
     small, rows = sample_rows(model, 6, seed=0, sigma_scale=1e-9)
     assert rows.tolist() == [i for i in range(4) for _ in range(6)]
     for row in range(4):  # without noise a component is one image

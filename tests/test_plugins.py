@@ -31,18 +31,18 @@ TEXT = (EXAMPLE / "params.yaml").read_text()
 
 # --- built-in parts keep what they promise --------------------------------------------------------
 
-MLP = {"generator_widths": [16], "discriminator_widths": [16], "activation": "relu"}
-DCGAN = {"base_channels": 8, "max_channels": 512}
+MLP = schema.MlpNetwork(kind="mlp", generator_widths=[16], discriminator_widths=[16])
+DCGAN = schema.DcganNetwork(kind="dcgan", base_channels=8)
 
 
 @pytest.mark.parametrize(
     ("options", "K"),
     [
-        ({"kind": "normal"}, 1),
-        ({"kind": "static"}, 4),
-        ({"kind": "dynamic", "covariance": "full"}, 4),
-        ({"kind": "dynamic", "covariance": "diagonal"}, 4),
-        ({"kind": "dynamic", "covariance": "scalar"}, 4),
+        (schema.FixedPrior(kind="normal"), 1),
+        (schema.FixedPrior(kind="static"), 4),
+        (schema.DynamicPrior(kind="dynamic", covariance="full"), 4),
+        (schema.DynamicPrior(kind="dynamic", covariance="diagonal"), 4),
+        (schema.DynamicPrior(kind="dynamic", covariance="scalar"), 4),
     ],
 )
 def test_built_in_priors_conform(options, K):
@@ -60,7 +60,7 @@ def test_built_in_priors_conform(options, K):
     ],
 )
 def test_built_in_networks_conform(network, options, sample_shape, batch_norm):
-    options = {**options, "batch_norm": batch_norm}
+    options = options.model_copy(update={"batch_norm": batch_norm})
     check_plugin("network", network, options=options, sample_shape=sample_shape)
 
 
@@ -140,7 +140,7 @@ class Prior(StaticMixture):
     @classmethod
     def build(cls, options, latent, n_components, seed):
         generator = torch.Generator().manual_seed(seed)
-        return cls(torch.randn(n_components, latent["dim"], generator=generator), 0.3)
+        return cls(torch.randn(n_components, latent.dim, generator=generator), 0.3)
 
 
 class OtherCount(Prior):
@@ -381,8 +381,8 @@ class Drifting(gan.Objective):
     [
         (NoOutputs, False, "n_outputs is 0, expected a positive integer"),
         (VagueCondition, False, "conditional is None, expected True or False"),
-        (SecretlyConditional, False, "it plays for classes: set uses_labels to true"),
-        (supervised.Objective, False, "it plays for classes: set uses_labels to true"),
+        (SecretlyConditional, False, "its losses use class labels: set uses_labels to true"),
+        (supervised.Objective, False, "its losses use class labels: set uses_labels to true"),
         (OutsideClasses, True, "fake_classes leave 0 to 2"),
         (FloatClasses, True, "fake_classes is torch.float32 [12], expected torch.int64 [12]"),
         (VectorLoss, False, "generator_loss is torch.float32 [12, 1], expected torch.float32 []"),

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from gmgan.config.models import DynamicPrior, FixedPrior, Latent
 from gmgan.models.priors import DynamicMixture, NormalPrior, StaticMixture, build_prior
 
-LATENT = {"dim": 5, "c": 0.7, "sigma": 0.3, "sigma_is": "std"}
+LATENT = Latent(dim=5, c=0.7, sigma=0.3)
+STATIC = FixedPrior(kind="static")
 N = 200_000
 
 
@@ -34,17 +36,17 @@ def test_normal_prior_has_covariance_s(s):
 @pytest.mark.parametrize("s", [0.25, 1.0, 4.0])
 @pytest.mark.parametrize("k", [0, 3])
 def test_static_component_moments(k, s):
-    prior = build_prior({"kind": "static"}, LATENT, 4, seed=2)
+    prior = build_prior(STATIC, LATENT, 4, seed=2)
     check_moments(draw(prior, k, s), prior.means[k].numpy(), s * 0.3**2 * np.eye(5))
 
 
 def test_sigma_as_variance_is_the_square_root():
-    prior = build_prior({"kind": "static"}, {**LATENT, "sigma_is": "variance"}, 4, seed=2)
+    prior = build_prior(STATIC, LATENT.model_copy(update={"sigma_is": "variance"}), 4, seed=2)
     check_moments(draw(prior, 1), prior.means[1].numpy(), 0.3 * np.eye(5))
 
 
 def test_static_means_are_uniform_in_the_cube():
-    prior = build_prior({"kind": "static"}, {**LATENT, "dim": 50}, 400, seed=3)
+    prior = build_prior(STATIC, LATENT.model_copy(update={"dim": 50}), 400, seed=3)
     means = prior.means.numpy()
     assert np.abs(means).max() <= 0.7
     # U[-c, c]: mean 0, variance c^2 / 3, fourth moment c^4 / 5; 20,000 values.
@@ -55,8 +57,8 @@ def test_static_means_are_uniform_in_the_cube():
 
 @pytest.mark.parametrize("covariance", ["full", "diagonal", "scalar"])
 def test_dynamic_starts_as_the_static_prior(covariance):
-    static = build_prior({"kind": "static"}, LATENT, 4, seed=2)
-    dynamic = build_prior({"kind": "dynamic", "covariance": covariance}, LATENT, 4, seed=2)
+    static = build_prior(STATIC, LATENT, 4, seed=2)
+    dynamic = build_prior(DynamicPrior(kind="dynamic", covariance=covariance), LATENT, 4, seed=2)
     k = torch.arange(4)
     eps = torch.randn(4, 5, generator=torch.Generator().manual_seed(4))
     torch.testing.assert_close(dynamic(k, eps), static(k, eps))
@@ -103,7 +105,7 @@ def test_static_and_normal_priors_have_nothing_to_learn():
 
 
 def test_equal_seeds_give_equal_means_and_others_do_not():
-    first, again = (build_prior({"kind": "static"}, LATENT, 4, seed=5) for _ in range(2))
-    other = build_prior({"kind": "static"}, LATENT, 4, seed=6)
+    first, again = (build_prior(STATIC, LATENT, 4, seed=5) for _ in range(2))
+    other = build_prior(STATIC, LATENT, 4, seed=6)
     assert torch.equal(first.means, again.means)
     assert not torch.equal(first.means, other.means)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gmgan.runtime.client import submit
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux only")
 
 
@@ -37,9 +39,7 @@ def worker(project):
     yield project, {"GMGAN_WORKER": str(folder / "worker")}
     process.terminate()
     process.wait()
-    (folder / "worker").unlink(missing_ok=True)
-    if folder.exists():
-        folder.rmdir()
+    assert not folder.exists()
 
 
 def test_output_status_and_errors_are_the_jobs_own(worker):
@@ -74,6 +74,21 @@ def test_jobs_run_the_code_as_it_is_when_they_start(worker):
     file = project.folder / "gmgan" / "cli.py"
     file.write_text(file.read_text() + "\ndef _list(options):\n    print('new')\n")
     assert before and project.gmgan("list", "--suite", "ci", **environment).stdout == "new\n"
+
+
+def test_a_worker_declines_once_the_package_has_changed(worker, monkeypatch, capfd):
+    project, environment = worker
+    monkeypatch.chdir(project.folder)
+    address, job = environment["GMGAN_WORKER"], ["list", "--suite", "ci"]
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert submit(address, job) == 0
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), handlers, strict=True):
+        signal.signal(number, handler)
+    assert "toy-ring-ci" in capfd.readouterr().out
+    (project.folder / "gmgan" / "seeds.py").touch()
+    assert submit(address, job) is None
+    assert capfd.readouterr().out == ""
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def test_fingerprints_are_those_of_the_code_as_it_is(worker):

@@ -125,7 +125,7 @@ class Model(Strict):
 
     @property
     def needs_labels(self) -> bool:
-        """True if the objective plays for classes."""
+        """True if the losses use class labels."""
         return USES_LABELS.get(self.objective, bool(self.uses_labels))
 
     @model_validator(mode="after")

@@ -24,7 +24,6 @@ def walks(model, pairs, steps, rows, seed, device="cpu"):
     The generator's input goes in equal steps from that of a to that of b; a row keeps its noise, so
     its ends differ by their component alone.
     """
-    model.generator.eval()
     stream = torch.Generator().manual_seed(seed)
     eps = torch.randn(rows, model.prior.dim, generator=stream).to(device)
     shares = torch.linspace(0, 1, steps, device=device).view(1, steps, 1)
@@ -32,7 +31,8 @@ def walks(model, pairs, steps, rows, seed, device="cpu"):
     for a, b in pairs:
         start, end = (_inputs(model, group, eps).unsqueeze(1) for group in (a, b))
         inputs = (start + shares * (end - start)).flatten(0, 1)
-        samples = to_stored_range(model.generator(inputs))
+        with model.evaluating():
+            samples = to_stored_range(model.generator(inputs))
         found.append(samples.reshape(rows, steps, *samples.shape[1:]))
     return found
 

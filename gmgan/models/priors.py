@@ -8,7 +8,9 @@ parameters (re-parameterisation): z = mu_k + A_k eps with Sigma_k = A_k A_k^T. A
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from gmgan.config.models import DynamicPrior, FixedPrior, Latent
 
 
 class NormalPrior(nn.Module):
@@ -16,11 +18,11 @@ class NormalPrior(nn.Module):
 
     n_components = 1
 
-    def __init__(self, dim):
+    def __init__(self, dim: int) -> None:
         super().__init__()
         self.dim = dim
 
-    def forward(self, k, eps, sigma_scale=1.0):
+    def forward(self, k: Tensor, eps: Tensor, sigma_scale: float = 1.0) -> Tensor:
         """z for components k (LongTensor, N; ignored) and noise eps (N x dim)."""
         return math.sqrt(sigma_scale) * eps if sigma_scale != 1.0 else eps
 
@@ -28,16 +30,19 @@ class NormalPrior(nn.Module):
 class StaticMixture(nn.Module):
     """Fixed mixture: mu_k ~ U[-c, c]^dim drawn once, Sigma_k = std^2 I.
 
-    means (Tensor): K x dim.
+    means: K x dim.
     """
 
-    def __init__(self, means, std):
+    means: Tensor
+    std: Tensor
+
+    def __init__(self, means: Tensor, std: float) -> None:
         super().__init__()
         self.n_components, self.dim = means.shape
         self.register_buffer("means", means)
         self.register_buffer("std", torch.tensor(float(std)))
 
-    def forward(self, k, eps, sigma_scale=1.0):
+    def forward(self, k: Tensor, eps: Tensor, sigma_scale: float = 1.0) -> Tensor:
         """z (N x dim) for components k (LongTensor, N) and noise eps (N x dim)."""
         return self.means[k] + (math.sqrt(sigma_scale) * self.std) * eps
 
@@ -45,11 +50,11 @@ class StaticMixture(nn.Module):
 class DynamicMixture(nn.Module):
     """Learned mixture: mu_k and A_k are parameters, A_k starts at std * I.
 
-    covariance (str): `full` (A_k dim x dim), `diagonal` (dim numbers per component) or `scalar`
+    covariance: `full` (A_k dim x dim), `diagonal` (dim numbers per component) or `scalar`
     (one number per component).
     """
 
-    def __init__(self, means, std, covariance):
+    def __init__(self, means: Tensor, std: float, covariance: str) -> None:
         super().__init__()
         self.n_components, self.dim = means.shape
         self.covariance = covariance
@@ -61,7 +66,7 @@ class DynamicMixture(nn.Module):
         }[covariance]()
         self.factors = nn.Parameter(float(std) * start)
 
-    def forward(self, k, eps, sigma_scale=1.0):
+    def forward(self, k: Tensor, eps: Tensor, sigma_scale: float = 1.0) -> Tensor:
         """z (N x dim) for components k (LongTensor, N) and noise eps (N x dim)."""
         if self.covariance == "full":  # for all components at once: one product, not N small ones
             spread = (eps @ self.factors.flatten(0, 1).T).unflatten(1, (-1, self.dim))
@@ -71,22 +76,21 @@ class DynamicMixture(nn.Module):
         return self.means[k] + (math.sqrt(sigma_scale) * spread if sigma_scale != 1.0 else spread)
 
 
-def standard_deviation(sigma, sigma_is):
-    """Sigma_k = sigma * I has standard deviation sqrt(sigma); other readings take sigma itself."""
-    return math.sqrt(sigma) if sigma_is == "variance" else sigma
+def standard_deviation(latent: Latent) -> float:
+    """The standard deviation that a latent space's sigma means: itself, or its square root."""
+    return math.sqrt(latent.sigma) if latent.sigma_is == "variance" else latent.sigma
 
 
-def build_prior(prior, latent, n_components, seed):
-    """The prior of a run.
-
-    prior (dict): `kind` and, if dynamic, `covariance`; latent (dict): dim, c, sigma, sigma_is.
-    """
-    if prior["kind"] == "normal":
-        return NormalPrior(latent["dim"])
+def build_prior(
+    prior: FixedPrior | DynamicPrior, latent: Latent, n_components: int, seed: int
+) -> nn.Module:
+    """The prior of a run; `seed` decides the means of a mixture."""
+    if prior.kind == "normal":
+        return NormalPrior(latent.dim)
     generator = torch.Generator().manual_seed(seed)
-    uniform = torch.rand(n_components, latent["dim"], generator=generator)
-    means = latent["c"] * (2 * uniform - 1)
-    std = standard_deviation(latent["sigma"], latent["sigma_is"])
-    if prior["kind"] == "static":
-        return StaticMixture(means, std)
-    return DynamicMixture(means, std, prior["covariance"])
+    uniform = torch.rand(n_components, latent.dim, generator=generator)
+    means = latent.c * (2 * uniform - 1)
+    std = standard_deviation(latent)
+    if isinstance(prior, DynamicPrior):
+        return DynamicMixture(means, std, prior.covariance)
+    return StaticMixture(means, std)

@@ -12,7 +12,9 @@ from gmgan.pipeline.artifacts import hash_array
 from gmgan.pipeline.files import atomic_path
 
 if TYPE_CHECKING:
-    import torch
+    from torch import Tensor
+
+    from gmgan.training.checkpoint import CheckpointState
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,11 @@ class CheckpointFile:
     settings: dict[str, Any]
     resume: Path | None = None
 
-    def save(self, tensors: "dict[str, torch.Tensor]", about: dict[str, Any]) -> None:
+    def save(self, tensors: "dict[str, Tensor]", about: dict[str, Any]) -> None:
         """Write the state of a training, whole or not at all: tensors, and a JSON object."""
-        import torch
         from safetensors.torch import save_file
 
-        plain = {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in tensors.items()
-        }
+        plain = {name: tensor.cpu() for name, tensor in tensors.items()}
         stored = {
             "fingerprint": self.fingerprint,
             "settings": self.settings,
@@ -45,12 +43,14 @@ class CheckpointFile:
         with atomic_path(self.path) as temporary:
             save_file(plain, temporary, metadata={"about": json.dumps(stored)})
 
-    def load(self) -> "tuple[dict[str, torch.Tensor], dict[str, Any]] | None":
+    def load(self) -> "CheckpointState | None":
         """The saved state on the CPU; None if there is none.
 
         Raises GmganError if it is damaged, or was made with other parameters (the message lists
         them), other code or other data.
         """
+        from gmgan.training.checkpoint import CheckpointState
+
         path = self.resume or self.path
         if not path.exists():
             if self.resume:
@@ -69,7 +69,7 @@ class CheckpointFile:
             raise GmganError(
                 f"{path} is damaged (its content is not the one that was written); {self._cure()}"
             )
-        return tensors, stored["state"]
+        return CheckpointState(tensors, stored["state"], str(path))
 
     def remove(self) -> None:
         """Forget the state: the training's outputs have been written."""

@@ -8,12 +8,14 @@ import sys
 from contextlib import suppress
 
 DIED = 70
+DECLINED = 75  # no command ends with this status
 
 
-def submit(path, arguments):
-    """The exit status of a command line run by the worker at `path`; None if there is none.
+def submit(path: str, arguments: list[str]) -> int | None:
+    """The exit status of a command line run by the worker at `path`.
 
-    The job gets this process's files, folder and environment, and the signals sent to it.
+    The job gets this process's files, folder and environment, and the signals sent to it. None if
+    there is no worker or it declines: then the command has to run in this process.
     """
     connection = socket.socket(socket.AF_UNIX)
     try:
@@ -23,17 +25,25 @@ def submit(path, arguments):
     request = json.dumps([arguments, os.getcwd(), dict(os.environ)]).encode()
     socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
 
-    def pass_on(number, _):
+    received = []
+
+    def pass_on(number: int, _: object) -> None:
+        received.append(number)
         with suppress(OSError):  # the job may just have ended
             connection.send(bytes([number]))
 
     connection.sendall(request)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         status = connection.recv(1)
     except ConnectionResetError:
         status = b""
+    if status == bytes([DECLINED]):
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for passed in received:
+            os.kill(os.getpid(), passed)
+        return None
     if not status:
         print("gmgan: error: the job's process died (killed or out of memory?)", file=sys.stderr)
         return DIED

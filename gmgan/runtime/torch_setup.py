@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -31,7 +32,27 @@ def use(device: str, threads: int) -> torch.device:
     return torch.device(chosen)
 
 
-def allow_torchvision_without_ops():
+def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool | None:
+    """Whether the processor has bfloat16 instructions; None where Linux does not say."""
+    try:
+        flags = re.search(r"^(?:flags|Features)\s*:(.*)", cpuinfo.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return flags and not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(flags[1].split())
+
+
+def slow_precision(precision: str, device: str) -> str | None:
+    """A line of warning if `precision` is very slow on `device` (auto, cpu, cuda), else None."""
+    on_cpu = device == "cpu" or (device == "auto" and not torch.cuda.is_available())
+    if precision == "bfloat16" and on_cpu and cpu_has_bfloat16() is False:
+        return (
+            "precision: bfloat16 is 18 to 33 times slower than float32 on this processor, which "
+            "has no bfloat16 instructions; set training.precision to float32"
+        )
+    return None
+
+
+def allow_torchvision_without_ops() -> None:
     """Make `import torchvision` work where its compiled operators do not fit this torch.
 
     The registry's torchvision is built for the CUDA build of torch and fails at import on a CPU

@@ -2,10 +2,10 @@
 
 `python -m gmgan.runtime.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries
 and this package once and then runs each job in a fork of itself: a job is as isolated as any
-process, but starts in milliseconds instead of seconds. If the package's code has changed since, a
-job reads it again. `gmgan` hands its command line (client.py) to the worker that GMGAN_WORKER
-names; without a worker it runs by itself. The Snakefile starts one for local jobs on the CPU. It
-ends with the process that started it.
+process, but starts in milliseconds instead of seconds. `gmgan` hands its command line (client.py)
+to the worker that GMGAN_WORKER names. Without a worker, or if the worker declines because the
+package's files have changed since it started, `gmgan` runs the command in its own process. The
+Snakefile starts a worker for local jobs on the CPU; it ends with the process that started it.
 """
 
 import gc
@@ -14,6 +14,7 @@ import json
 import os
 import pkgutil
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,8 @@ import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
+
+from gmgan.runtime.client import DECLINED
 
 PACKAGE = Path(__file__).resolve().parent.parent
 LIBRARIES = (
@@ -35,11 +38,9 @@ LIBRARIES = (
     "torchmetrics.functional.image",
     "matplotlib.pyplot",
 )
-# The libraries were loaded with them.
-KEPT = ("gmgan", "gmgan.errors", "gmgan.runtime", "gmgan.runtime.torch_setup")
 
 
-def start(threads):
+def start(threads: int) -> None:
     """Start a worker for the jobs of this process: its address goes into the environment."""
     path = os.path.join(tempfile.mkdtemp(prefix="gmgan-"), "worker")
     limits = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
@@ -53,18 +54,22 @@ def start(threads):
     os.environ["GMGAN_WORKER"] = path
 
 
-def serve(path):
-    """Accept jobs until the parent process ends, loading libraries and code while none waits."""
-    parent = os.getppid()
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
+def serve(path: str) -> None:
+    """Accept jobs until the parent process ends, loading libraries and code while none waits.
+
+    The folder of `path` is removed at the end, on SIGTERM and SIGHUP too.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
-    waiting: list[str] = list(LIBRARIES)
-    code = None
+    parent, code = os.getppid(), _times_of_change()
+    waiting = [*LIBRARIES, PACKAGE.name]
     try:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(64)
         while os.getppid() == parent:
-            if select.select([listener], [], [], 1 if code else 0)[0]:
+            if select.select([listener], [], [], 0 if waiting else 1)[0]:
                 connection, _ = listener.accept()
                 if os.fork() == 0:
                     listener.close()
@@ -72,14 +77,14 @@ def serve(path):
                 connection.close()
             elif waiting:
                 _load(waiting.pop(0))
-            elif code is None:
-                code = _load_package()
     finally:
-        os.unlink(path)
-        os.rmdir(os.path.dirname(path))
+        shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
 
-def _load(library):
+def _load(library: str) -> None:
+    if library == PACKAGE.name:
+        _load_package()
+        return
     if library == "torch_fidelity":
         from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
@@ -87,50 +92,42 @@ def _load(library):
     importlib.import_module(library)
 
 
-def _load_package():
-    """Import the whole package; returns the times of change of its files before that.
-
-    A file that was changed during the import is then read again by the jobs, as one changed later.
-    """
-    code = _times_of_change()
+def _load_package() -> None:
+    """Import all modules of the package."""
     modules = [info.name for info in pkgutil.walk_packages([str(PACKAGE)], "gmgan.")]
     modules.remove("gmgan.__main__")
-    try:
+    with suppress(Exception):  # a module that cannot be imported: the job that needs it says so
         for module in modules:
             importlib.import_module(module)
         from gmgan.pipeline.fingerprints import module_closure
 
         module_closure(modules)  # remembers what the fingerprints need of every module
-    except Exception:  # half a package, such as while somebody edits it: left to the jobs
-        _forget_package()
     gc.freeze()  # jobs need not look through all this for garbage, which would copy it
-    return code
 
 
-def _times_of_change():
+def _times_of_change() -> dict[Path, int]:
+    """When each file of the package was last changed."""
     times = {}
     for path in PACKAGE.rglob("*.py"):
-        with suppress(FileNotFoundError):  # an editor's passing file
+        with suppress(FileNotFoundError):  # an editor's temporary file
             times[path] = path.stat().st_mtime_ns
     return times
 
 
-def _forget_package():
-    for name in [name for name in sys.modules if name.partition(".")[0] == "gmgan"]:
-        if name not in KEPT:
-            del sys.modules[name]
+def _run_job(connection: socket.socket, code: dict[Path, int]) -> None:
+    """In the fork: become the client's process, run its command, report the status, end.
 
-
-def _run_job(connection, code):
-    """In the fork: become the client's process, run its command, report the status, end."""
-    status = 1
+    Declines if the package is not `code` any more: what is loaded may be old.
+    """
+    status: int | None = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         arguments = _become_client(connection)
+        if code != _times_of_change():
+            sys.exit(DECLINED)
         threading.Thread(target=_obey, args=(connection,), daemon=True).start()
-        if code and code != _times_of_change():
-            _forget_package()
         from gmgan.cli import main
 
         status = main(arguments)
@@ -147,7 +144,7 @@ def _run_job(connection, code):
             os._exit(status or 0)
 
 
-def _become_client(connection):
+def _become_client(connection: socket.socket) -> list[str]:
     """Take over the files, folder and environment of the client; returns its arguments."""
     head, files, _, _ = socket.recv_fds(connection, 8, 3)
     for number, file in enumerate(files):
@@ -163,7 +160,7 @@ def _become_client(connection):
     return arguments
 
 
-def _obey(connection):
+def _obey(connection: socket.socket) -> None:
     """Raise the signals that the client gets; end with the client if it is gone."""
     while number := connection.recv(1):
         os.kill(os.getpid(), number[0])

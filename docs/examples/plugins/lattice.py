@@ -26,10 +26,10 @@ class Lattice(nn.Module):
 def build(options, latent, n_components, seed):
     """Component k has k in binary as its first signs, the others are random."""
     bits = (n_components - 1).bit_length()
-    if bits > latent["dim"]:
-        raise GmganError(f"no {n_components} corners in {latent['dim']} dimensions; raise dim")
+    if bits > latent.dim:
+        raise GmganError(f"no {n_components} corners in {latent.dim} dimensions; raise dim")
     random = torch.Generator().manual_seed(seed)
-    corners = torch.randint(2, (n_components, latent["dim"]), generator=random)
+    corners = torch.randint(2, (n_components, latent.dim), generator=random)
     corners[:, :bits] = torch.arange(n_components)[:, None] >> torch.arange(bits) & 1
-    std = standard_deviation(latent["sigma"], latent["sigma_is"])
+    std = standard_deviation(latent)
     return Lattice(options["c"] * (2.0 * corners - 1), std)

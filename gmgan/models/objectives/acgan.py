@@ -1,5 +1,6 @@
 """AC-GAN (Odena, Olah and Shlens 2017): class in, auxiliary class head out."""
 
+from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 
@@ -13,21 +14,23 @@ class Objective:
 
     conditional = True
 
-    def __init__(self, n_classes, n_components):
+    def __init__(self, n_classes: int, n_components: int) -> None:
         self.n_outputs = 1 + n_classes
 
-    def fake_classes(self, k, y):
+    def fake_classes(self, k: Tensor, y: Tensor) -> Tensor:
         return y
 
-    def discriminator_loss(self, real, fake, real_classes, fake_classes):
+    def discriminator_loss(
+        self, real: Tensor, fake: Tensor, real_classes: Tensor, fake_classes: Tensor
+    ) -> Tensor:
         source = softplus(-real[:, 0]).mean() + softplus(fake[:, 0]).mean()
         classes = cross_entropy(real[:, 1:], real_classes) + cross_entropy(
             fake[:, 1:], fake_classes
         )
         return source + classes
 
-    def generator_loss(self, fake, fake_classes):
+    def generator_loss(self, fake: Tensor, fake_classes: Tensor) -> Tensor:
         return softplus(-fake[:, 0]).mean() + cross_entropy(fake[:, 1:], fake_classes)
 
-    def realness(self, outputs):
+    def realness(self, outputs: Tensor) -> Tensor:
         return outputs[:, 0].sigmoid()

@@ -1,5 +1,6 @@
 """Unsupervised GAN with the non-saturating generator loss (Goodfellow et al. 2014)."""
 
+from torch import Tensor
 from torch.nn.functional import softplus
 
 
@@ -13,17 +14,19 @@ class Objective:
     n_outputs = 1
     conditional = False
 
-    def __init__(self, n_classes, n_components):
+    def __init__(self, n_classes: int, n_components: int) -> None:
         pass
 
-    def fake_classes(self, k, y):
+    def fake_classes(self, k: Tensor, y: Tensor) -> None:
         return None
 
-    def discriminator_loss(self, real, fake, real_classes, fake_classes):
+    def discriminator_loss(
+        self, real: Tensor, fake: Tensor, real_classes: Tensor, fake_classes: None
+    ) -> Tensor:
         return softplus(-real).mean() + softplus(fake).mean()
 
-    def generator_loss(self, fake, fake_classes):
+    def generator_loss(self, fake: Tensor, fake_classes: None) -> Tensor:
         return softplus(-fake).mean()
 
-    def realness(self, outputs):
+    def realness(self, outputs: Tensor) -> Tensor:
         return outputs[:, 0].sigmoid()

@@ -1,12 +1,13 @@
 """Supervised GM-GAN (Ben-Yosef and Weinshall 2018): N sigmoids, components mapped to classes."""
 
 import torch
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from gmgan.errors import GmganError
 
 
-def component_class(k, n_classes):
+def component_class(k: Tensor, n_classes: int) -> Tensor:
     """f: component to class, k mod N. With K = N the identity; every class is met if K >= N."""
     return k % n_classes
 
@@ -21,7 +22,7 @@ class Objective:
 
     conditional = False
 
-    def __init__(self, n_classes, n_components):
+    def __init__(self, n_classes: int, n_components: int) -> None:
         if n_components < n_classes:
             raise GmganError(
                 f"supervised GM-GAN: K = {n_components} is below the number of classes"
@@ -29,22 +30,24 @@ class Objective:
             )
         self.n_outputs = self.n_classes = n_classes
 
-    def fake_classes(self, k, y):
+    def fake_classes(self, k: Tensor, y: Tensor) -> Tensor:
         return component_class(k, self.n_classes)
 
-    def discriminator_loss(self, real, fake, real_classes, fake_classes):
+    def discriminator_loss(
+        self, real: Tensor, fake: Tensor, real_classes: Tensor, fake_classes: Tensor
+    ) -> Tensor:
         return self._matches(real, real_classes) + _sum_over_classes(fake, torch.zeros_like(fake))
 
-    def generator_loss(self, fake, fake_classes):
+    def generator_loss(self, fake: Tensor, fake_classes: Tensor) -> Tensor:
         return self._matches(fake, fake_classes)
 
-    def realness(self, outputs):
+    def realness(self, outputs: Tensor) -> Tensor:
         return outputs.sigmoid().amax(1)
 
-    def _matches(self, outputs, classes):
+    def _matches(self, outputs: Tensor, classes: Tensor) -> Tensor:
         return _sum_over_classes(outputs, one_hot(classes, self.n_classes).to(outputs.dtype))
 
 
-def _sum_over_classes(outputs, targets):
+def _sum_over_classes(outputs: Tensor, targets: Tensor) -> Tensor:
     losses = binary_cross_entropy_with_logits(outputs, targets, reduction="none")
     return losses.sum(1).mean()

@@ -1,0 +1,61 @@
+"""Adam, with weights, gradients and moments of one tensor in one memory layout.
+
+The CPU kernel of `torch.optim.Adam(fused=True)` reads them all in the order of their memory and
+does not compare strides (torch 2.13): where layouts differ, it updates weights by the gradients of
+others and raises no error. autograd lays a gradient out as its weight. Other ways to set one, and
+moments that were stored, need not.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gmgan.config.models import Training
+
+
+def adam(parameters: list[nn.Parameter], training: Training) -> torch.optim.Adam:
+    """Adam (Kingma and Ba 2015) by one fused kernel; `parameters` keep their memory layout."""
+    optimizer = torch.optim.Adam(
+        parameters,
+        lr=training.learning_rate,
+        betas=(training.beta1, training.beta2),
+        fused=True,
+    )
+    optimizer.register_step_pre_hook(_lay_out_gradients)
+    return optimizer
+
+
+def _lay_out_gradients(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            gradient = weight.grad
+            if gradient is not None and gradient.stride() != weight.stride():
+                weight.grad = torch.empty_like(weight).copy_(gradient)
+
+
+def state_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The moments and step counts of an optimizer, as `INDEX.NAME` of each weight's."""
+    return {
+        f"{index}.{name}": tensor
+        for index, slots in optimizer.state_dict()["state"].items()
+        for name, tensor in slots.items()
+    }
+
+
+def load_state_of(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+    """Continue from a `state_of`; raises RuntimeError if it does not fit the weights."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in state.items():
+        number, name = key.split(".")
+        index = int(number)
+        own = slots.setdefault(index, {})
+        if tensor.dim() == 0:  # the count of steps
+            own[name] = tensor.clone()
+        elif index < len(weights) and tensor.shape == weights[index].shape:
+            own[name] = torch.empty_like(weights[index]).copy_(tensor)
+        else:
+            raise RuntimeError(f"no weight fits Adam's {key} of {list(tensor.shape)}")
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
