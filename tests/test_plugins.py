@@ -31,18 +31,18 @@ TEXT = (EXAMPLE / "params.yaml").read_text()
 
 # --- built-in parts keep what they promise --------------------------------------------------------
 
-MLP = schema.MlpNetwork(kind="mlp", generator_widths=[16], discriminator_widths=[16])
-DCGAN = schema.DcganNetwork(kind="dcgan", base_channels=8)
+MLP = MlpNetwork(kind="mlp", generator_widths=[16], discriminator_widths=[16])
+DCGAN = DcganNetwork(kind="dcgan", base_channels=8)
 
 
 @pytest.mark.parametrize(
     ("options", "K"),
     [
-        (schema.FixedPrior(kind="normal"), 1),
-        (schema.FixedPrior(kind="static"), 4),
-        (schema.DynamicPrior(kind="dynamic", covariance="full"), 4),
-        (schema.DynamicPrior(kind="dynamic", covariance="diagonal"), 4),
-        (schema.DynamicPrior(kind="dynamic", covariance="scalar"), 4),
+        (FixedPrior(kind="normal"), 1),
+        (FixedPrior(kind="static"), 4),
+        (DynamicPrior(kind="dynamic", covariance="full"), 4),
+        (DynamicPrior(kind="dynamic", covariance="diagonal"), 4),
+        (DynamicPrior(kind="dynamic", covariance="scalar"), 4),
     ],
 )
 def test_built_in_priors_conform(options, K):

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gmgan.errors import GmganError
+from gmgan.records import Record
 
 
 @dataclass(frozen=True)
-class Splits:
+class Splits(Record):
     """Training and test samples of a data set.
 
     train, test (array): uint8 N x H x W x C images, or float32 N x 2 points.
@@ -20,7 +21,7 @@ class Splits:
     train_labels: np.ndarray
     test: np.ndarray
     test_labels: np.ndarray
-    classes: list
+    classes: list[str]
 
     def __post_init__(self):
         for split in ("train", "test"):

@@ -60,7 +60,7 @@ class Classifier(nn.Module):
             else:
                 layers.append(layer)
         net.body = nn.Sequential(*layers)
-        return net.to(memory_format=torch.channels_last)
+        return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(features N x feature_dim, logits N x n_classes) of uint8 images N x C x H x W.
@@ -91,7 +91,8 @@ def train_classifier(
         net = Classifier(
             tuple(images.shape[1:]), n_classes, settings.channels, settings.feature_dim
         )
-        net = net.to(images.device, memory_format=torch.channels_last)  # 1.4 times faster
+        # 1.4 times faster with channels last (torch's stub lacks memory_format)
+        net.to(images.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         size = settings.batch_size
         steps = max(1, round(settings.kimg * 1000 / size))
         optimizer = torch.optim.Adam(net.parameters(), fused=True)

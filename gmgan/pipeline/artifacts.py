@@ -1,7 +1,7 @@
 """Files that stages write: how a record becomes bytes, and how damage is noticed on reading.
 
-One output of every stage is its carrier. It holds a stamp: the fingerprint, the provenance, the SHA-256
-of the stage's other files, and a hash of its own content. Reading checks all of them.
+One output of every stage is its carrier. It holds a stamp: the fingerprint, the provenance, the
+SHA-256 of the stage's other files, and a hash of its own content. Reading checks all of them.
 """
 
 import hashlib
@@ -182,7 +182,7 @@ class Arrays(Stamped):
 def hash_array(array: np.ndarray) -> str:
     """SHA-256 of an array's type, shape and values."""
     hasher = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
-    hasher.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    hasher.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return hasher.hexdigest()
 
 

@@ -127,7 +127,7 @@ class Graph:
 
     def input_files(self, job: Job) -> list[str]:
         """The files that a job reads: with every output the one that carries its stamp."""
-        files = {}
+        files: dict[Path, None] = {}
         for ref in flat(self.reads(job).values()):
             files[self.path(ref)] = None
             carrier = self.carrier(Job(ref.stage, ref.key))

@@ -1,8 +1,8 @@
 """Runs a job: loads what it reads, calls its function, writes what it gives.
 
 Only here are records read from files and written to files. A file that is read must carry the
-expected fingerprint and hold the very content that was written. Every file is written whole or not at
-all, the one with the stamp last.
+expected fingerprint and hold the very content that was written. Every file is written whole or not
+at all, the one with the stamp last.
 """
 
 from collections.abc import Callable, Iterator

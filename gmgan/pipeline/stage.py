@@ -1,8 +1,8 @@
 """The words of the page of stages (stages.py): what a stage is, and what it can read.
 
-A stage runs once per key: per data set, per run, per run and extractor, or per suite. `per` names the
-parts of the key. The same names stand in braces in the paths of the stage's files, and are the
-wildcards of its Snakemake rule.
+A stage runs once per key: per data set, run, run and extractor, or suite. `per` names the parts of
+the key; the same names stand in braces in the paths of the stage's files, and are the wildcards
+of its Snakemake rule.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,39 +22,38 @@ Key = tuple[str | Run, ...]
 
 @dataclass(frozen=True)
 class Scope:
-    """The names that a key implies: a run has a data set, a data set a source.
+    """The names that a key implies: a run has a data set, a data set a source. Others are empty.
 
     source: the data set that owns the prepared data; extractor: the data set's name for its
     extractor, extractor_id: the name of that extractor's weights.
     """
 
     params: Params
-    suite: str | None = None
+    suite: str = ""
     run: Run | None = None
-    dataset: str | None = None
-    source: str | None = None
-    extractor: str | None = None
-    extractor_id: str | None = None
+    dataset: str = ""
+    source: str = ""
+    extractor: str = ""
+    extractor_id: str = ""
 
     @classmethod
     def of(cls, params: Params, names: Mapping[str, Any]) -> "Scope":
         """The scope of a key, given as {name: part}. Raises GmganError for unknown names."""
         scope = cls(params, **names)
-        if scope.suite is not None:
+        if scope.suite:
             params.lookup("suites", scope.suite)
-        if scope.extractor_id is not None and scope.dataset is None:
+        if scope.extractor_id and not scope.dataset:
             dataset, extractor = grid.extractor_owner(params, scope.extractor_id)
             scope = replace(scope, dataset=dataset, extractor=extractor)
-        if scope.run is not None or scope.source is not None:
+        if scope.run or scope.source:
             scope = replace(scope, dataset=scope.run.dataset if scope.run else scope.source)
-        if scope.dataset is not None:
+        if scope.dataset:
             params.lookup("datasets", scope.dataset)
             scope = replace(scope, source=params.source_names[scope.dataset])
         return scope.seen_by(scope.extractor) if scope.extractor else scope
 
     def seen_by(self, extractor: str) -> "Scope":
         """The same with one of the data set's extractors."""
-        assert self.dataset is not None
         identifier = grid.extractor_id(self.params, self.dataset, extractor)
         return replace(self, extractor=extractor, extractor_id=identifier)
 
@@ -65,7 +64,6 @@ class Scope:
     @property
     def entry(self) -> Dataset:
         """The data set's entry in params.yaml."""
-        assert self.dataset is not None
         return self.params.datasets[self.dataset]
 
     @property
@@ -160,7 +158,6 @@ def each_run(read: Output) -> Read:
     """Reads one for every run of the suite for which the stage applies: {run: ...}."""
 
     def refs(at: Scope) -> Refs:
-        assert at.suite is not None
         scopes = [at.within(run=run) for run in grid.suite_runs(at.params, at.suite)]
         return {each.run: read(each) for each in scopes if read.stage.applies(each)}
 
@@ -171,7 +168,6 @@ def each_dataset(read: Read) -> Read:
     """Reads one for every data set of the suite: {data set: ...}."""
 
     def refs(at: Scope) -> Refs:
-        assert at.suite is not None
         runs = grid.suite_runs(at.params, at.suite)
         names = dict.fromkeys(run.dataset for run in runs)
         return {name: read(at.within(dataset=name)) for name in names}

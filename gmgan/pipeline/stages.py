@@ -5,15 +5,16 @@
                train -> sweep, cluster, explore           (all of these -> collect, report)
 
 From this page follow the files and fingerprints of the Snakemake rules, the check that an input is
-up to date (runner.py), `gmgan settle`, `gmgan list` and the costs (graph.py and its users). stage.py
-explains the words, gmgan/records.py the records.
+up to date (runner.py), `gmgan settle`, `gmgan list` and the costs (graph.py and its users).
+stage.py explains the words, gmgan/records.py the records.
 """
 
 from collections.abc import Iterable
 
 from gmgan import data, models, plugins
 from gmgan.config import settings as of
-from gmgan.config.run import RunSettings
+from gmgan.config.evaluation import ClassifierExtractor, Extractor
+from gmgan.config.run import Run, RunSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.settings import ScoringSettings, SweepSettings, scoring_settings
 from gmgan.pipeline import grid
@@ -119,7 +120,7 @@ floor = Stage(
 
 # --- runs -----------------------------------------------------------------------------------------
 
-train = Stage(
+train: Stage = Stage(
     name="train",
     per=("run",),
     reads={
@@ -171,7 +172,7 @@ features = Stage(
         "extractor": extractor["description"],
     },
     writes={"features": Arrays("runs/{run}/features.{extractor}.safetensors", Features)},
-    settings=lambda at: of.FeatureSettings(run=at.run, extractor=at.extractor),
+    settings=lambda at: of.FeatureSettings(run=at.the_run, extractor=at.extractor),
     compute="gmgan.evaluation.features:features",
     handles=("device",),
     needs=Needs(memory_mb=8000, minutes=120, gpu=True),
@@ -232,7 +233,7 @@ cluster = Stage(
     settings=lambda at: of.ClusterSettings(
         run=_run(at),
         clustering=at.entry.evaluation.clustering,
-        classifier=at.params.extractors.get(at.entry.evaluation.clustering.classifier),
+        classifier=_clustering_classifier(at),
     ),
     compute="gmgan.evaluation.cluster:cluster",
     handles=("device",),
@@ -335,12 +336,11 @@ def _run(at: Scope) -> RunSettings:
     return grid.settings(at.params, at.the_run)
 
 
-def _runs(at: Scope) -> list:
-    return grid.suite_runs(at.params, str(at.suite))
+def _runs(at: Scope) -> list[Run]:
+    return grid.suite_runs(at.params, at.suite)
 
 
 def _scoring(at: Scope) -> ScoringSettings:
-    assert at.dataset is not None
     return scoring_settings(at.dataset, at.entry, at.run)
 
 
@@ -348,8 +348,13 @@ def _own_metrics(settings: ScoringSettings) -> Iterable[str]:
     return [plugins.module_of(metric.kind) for metric in settings.metrics.values()]
 
 
-def _extractor_entry(at: Scope):
+def _extractor_entry(at: Scope) -> Extractor:
     return at.params.lookup("extractors", at.extractor)
+
+
+def _clustering_classifier(at: Scope) -> ClassifierExtractor | None:
+    entry = at.params.extractors.get(at.entry.evaluation.clustering.classifier or "")
+    return entry if isinstance(entry, ClassifierExtractor) else None
 
 
 def _is_trained(at: Scope) -> bool:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def size_of(entry: dict[str, Any]) -> int:
 
 
 def within(
-    candidates: list[tuple[Run, Callable[[], dict[str, Any]]]], most: int = MOST_BYTES
+    candidates: Sequence[tuple[Run, Callable[[], dict[str, Any]]]], most: int = MOST_BYTES
 ) -> tuple[dict[Run, dict[str, Any]], list[Run]]:
     """The first of `candidates` (a run and a function that gives its entry) that fit.
 

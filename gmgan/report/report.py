@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -143,7 +144,7 @@ def _explorer(
 ) -> dict[str, Any]:
     """The explorer's runs, seed by seed, as many as the page has room for."""
     candidates = [
-        (run, lambda run=run: sections[run.dataset].explore(run))
+        (run, partial(sections[run.dataset].explore, run))
         for run in sorted(runs, key=lambda run: run.seed)
         if records[run].status == "ok"
     ]
