@@ -18,6 +18,8 @@ from gmgan import __version__
 from gmgan.config import load
 from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
+from gmgan.pipeline.stage import Stage
+from gmgan.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
     from gmgan.config.params import Params
@@ -26,9 +28,15 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 RUN = "digits.gmgan-static.K10.s0"
+EXAMPLE_KEY = {
+    "run": RUN,
+    "dataset": "digits",
+    "extractor": "classifier-digits",
+    "suite": "--suite mnist",
+}
 QUIET = ("list", "cost")  # their output is for programs: no line on time and memory
 RENAMED = {"grid": "cost"}
-# Options of earlier versions that are commands of their own now: {command: {options}, new command}.
+# Options of earlier versions that are commands now: {old command: (its options, new command)}.
 MOVED = {
     "sample": (("--component", "--sigma-scale", "--n", "--seed", "--format", "--out"), "draw"),
     "score": (("--samples", "--dataset", "--extractor", "--json"), "score-images"),
@@ -81,10 +89,6 @@ class State:
         suite = name or self.params.suite
         self.params.lookup("suites", suite)
         return suite
-
-    def run_stage(self, stage: str, resume: Path | None = None, **names: Any) -> None:
-        """Run one job of a stage."""
-        self.runner.run(self.runner.job(stage, **names), resume)
 
 
 class Commands(click.Group):
@@ -174,46 +178,55 @@ def commands(ctx: click.Context, params_file: str, results: str) -> None:
 # --- stages ---------------------------------------------------------------------------------------
 
 
-@_command("prepare", "Prepare a data set.", "digits")
-@_dataset
-@click.pass_obj
-def _prepare(state: State, dataset: str) -> None:
-    state.params.lookup("datasets", dataset)
-    state.run_stage("prepare", source=state.params.source_names[dataset])
+def _stage(stage: Stage, *examples: str) -> Callable[[Function], click.Command]:
+    """A command for a stage of the page: its arguments are the parts of the stage's key."""
+
+    def declare(function: Function) -> click.Command:
+        for argument in reversed(_arguments(stage)):
+            function = argument(function)
+        first = " ".join(EXAMPLE_KEY[name] for name in _key_names(stage))
+        return _command(stage.name.replace("_", "-"), stage.title, first, *examples)(function)
+
+    return declare
 
 
-@_command("extractor", "Make the feature extractor of a data set.", "digits classifier-digits")
-@_dataset
-@_extractor
-@click.pass_obj
-def _make_extractor(state: State, dataset: str, extractor: str) -> None:
-    state.params.lookup("datasets", dataset)
-    state.run_stage("extractor", extractor_id=grid.extractor_id(state.params, dataset, extractor))
+def _key_names(stage: Stage) -> list[str]:
+    """What the user names: data sets own sources, and an extractor's weights have two names."""
+    names = {"source": ["dataset"], "extractor_id": ["dataset", "extractor"]}
+    return [name for part in stage.per for name in names.get(part, [part])]
 
 
-@_command("real-features", "Extract features of real images.", "digits classifier-digits")
-@_dataset
-@_extractor
-@click.pass_obj
-def _real_features(state: State, dataset: str, extractor: str) -> None:
-    state.run_stage("real_features", dataset=dataset, extractor=extractor)
+def _arguments(stage: Stage) -> list[Callable[[Any], Any]]:
+    kinds = {"run": _run, "dataset": _dataset, "extractor": _extractor, "suite": _suite}
+    return [kinds[name] for name in _key_names(stage)]
 
 
-@_command("floor", "Score real samples against real samples.", "digits")
-@_dataset
-@click.pass_obj
-def _floor(state: State, dataset: str) -> None:
-    state.run_stage("floor", dataset=dataset)
+def _key(state: State, stage: Stage, given: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a stage's key from what the user named."""
+    params, dataset = state.params, given.get("dataset", "")
+    if dataset:
+        params.lookup("datasets", dataset)
+    parts: dict[str, Callable[[], Any]] = {
+        "source": lambda: params.source_names[dataset],
+        "extractor_id": lambda: grid.extractor_id(params, dataset, given["extractor"]),
+        "suite": lambda: state.suite(given["suite"]),
+    }
+    return {name: parts.get(name, lambda name=name: given[name])() for name in stage.per}
 
 
-@_command(
-    "train",
-    "Train a run, going on from its checkpoint.",
-    RUN,
-    f"{RUN} --dry-run",
-    f"{RUN} --resume other.safetensors",
-)
-@_run
+def _add_stage(stage: Stage) -> None:
+    @_stage(stage)
+    @click.pass_obj
+    def run_stage(state: State, **given: Any) -> None:
+        state.runner.run(state.runner.job(stage.name, **_key(state, stage, given)))
+
+
+for _each in STAGES.values():
+    if _each.name not in ("train", "report"):  # they have options
+        _add_stage(_each)
+
+
+@_stage(STAGES["train"], f"{RUN} --dry-run", f"{RUN} --resume other.safetensors")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
@@ -223,11 +236,11 @@ def _floor(state: State, dataset: str) -> None:
 @click.option("--dry-run", is_flag=True, help="print the resolved configuration and stop")
 @click.pass_obj
 def _train(state: State, run: str, resume: Path | None, dry_run: bool) -> None:
-    if not dry_run:
-        state.run_stage("train", resume, run=run)
-        return
     runner = state.runner
     job = runner.job("train", run=run)
+    if not dry_run:
+        runner.run(job, resume)
+        return
     settings, device = grid.settings(state.params, job.names["run"]), state.params.execution.device
     if settings.training.precision != "float32":
         from gmgan.runtime.torch_setup import slow_precision
@@ -245,38 +258,7 @@ def _train(state: State, run: str, resume: Path | None, dry_run: bool) -> None:
     print(json.dumps(configuration, indent=1))
 
 
-@_command("features", "Extract features of a run's samples.", f"{RUN} classifier-digits")
-@_run
-@_extractor
-@click.pass_obj
-def _features(state: State, run: str, extractor: str) -> None:
-    state.run_stage("features", run=run, extractor=extractor)
-
-
-def _add_run_stage(name: str, help: str) -> None:
-    @_command(name, help, RUN)
-    @_run
-    @click.pass_obj
-    def run_stage(state: State, run: str) -> None:
-        state.run_stage(name, run=run)
-
-
-_add_run_stage("sample", "Draw the samples that a run is scored on (others: gmgan draw).")
-_add_run_stage("score", "Score a run's samples (any other images: gmgan score-images).")
-_add_run_stage("tradeoff", "Score a run over a sweep of sigma_scale.")
-_add_run_stage("explore", "Draw what the report's explorer shows of a run.")
-_add_run_stage("cluster", "Cluster held-out samples by a run's components.")
-
-
-@_command("collect", "Gather a suite's scores into results/scores.csv.", "", "--suite mnist")
-@_suite
-@click.pass_obj
-def _collect(state: State, suite: str | None) -> None:
-    state.run_stage("collect", suite=state.suite(suite))
-
-
-@_command("report", "Write results/report.html.", "", "--suite mnist")
-@_suite
+@_stage(STAGES["report"])
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
@@ -287,7 +269,7 @@ def _collect(state: State, suite: str | None) -> None:
 @click.pass_obj
 def _report(state: State, suite: str | None, processes: int) -> None:
     state.runner.processes = processes
-    state.run_stage("report", suite=state.suite(suite))
+    state.runner.run(state.runner.job("report", suite=state.suite(suite)))
 
 
 # --- by hand --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from torch import nn
 from gmgan import plugins
 from gmgan.config import load
 from gmgan.config.evaluation import Evaluation
+from gmgan.config.models import DcganNetwork, DynamicPrior, FixedPrior, MlpNetwork
 from gmgan.conformance import check_plugin
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError

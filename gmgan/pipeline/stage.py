@@ -86,7 +86,7 @@ class Needs:
 class Stage:
     """One stage of the pipeline.
 
-    per: names of the parts of its key.
+    title: what its command does. per: names of the parts of its key.
     reads: its inputs by name; the compute function gets them loaded, under these names.
     writes: its outputs by name. The last one that can carries the stamp.
     settings: the typed settings that the function gets; they are part of the fingerprint, except
@@ -100,6 +100,7 @@ class Stage:
     """
 
     name: str
+    title: str
     per: tuple[str, ...]
     writes: Mapping[str, Artifact]
     compute: str

@@ -47,6 +47,7 @@ from gmgan.records import (
 
 prepare = Stage(
     name="prepare",
+    title="Prepare a data set.",
     per=("source",),
     local_files=lambda at: _paths(getattr(at.entry.source, "path", None)),
     writes={
@@ -62,6 +63,7 @@ prepare = Stage(
 
 extractor = Stage(
     name="extractor",
+    title="Make a feature extractor of a data set.",
     per=("extractor_id",),
     reads={
         "data": lambda at: prepare["data"](at) if _is_trained(at) else None,
@@ -85,6 +87,7 @@ extractor = Stage(
 
 real_features = Stage(
     name="real_features",
+    title="Extract features of real images.",
     per=("dataset", "extractor"),
     reads={
         "data": prepare["data"],
@@ -105,6 +108,7 @@ real_features = Stage(
 
 floor = Stage(
     name="floor",
+    title="Score real samples against other real samples.",
     per=("dataset",),
     reads={
         "data": prepare["data"],
@@ -122,6 +126,7 @@ floor = Stage(
 
 train: Stage = Stage(
     name="train",
+    title="Train a run, going on from its checkpoint.",
     per=("run",),
     reads={
         "data": prepare["data"],
@@ -150,6 +155,7 @@ train: Stage = Stage(
 
 sample = Stage(
     name="sample",
+    title="Draw the samples that a run is scored on (others: gmgan draw).",
     per=("run",),
     reads={
         "weights": train["weights"],
@@ -165,6 +171,7 @@ sample = Stage(
 
 features = Stage(
     name="features",
+    title="Extract features of a run's samples.",
     per=("run", "extractor"),
     reads={
         "samples": sample["samples"],
@@ -180,6 +187,7 @@ features = Stage(
 
 score = Stage(
     name="score",
+    title="Score a run's samples (any other images: gmgan score-images).",
     per=("run",),
     reads={
         "samples": sample["samples"],
@@ -198,6 +206,7 @@ score = Stage(
 
 tradeoff = Stage(
     name="tradeoff",
+    title="Score a run over a sweep of sigma_scale.",
     per=("run",),
     reads={
         "weights": train["weights"],
@@ -219,6 +228,7 @@ tradeoff = Stage(
 
 cluster = Stage(
     name="cluster",
+    title="Cluster held-out samples by a run's components.",
     per=("run",),
     applies=lambda at: grid.has_clusters(at.params, at.the_run),
     otherwise="it has no components to cluster by; choose an unsupervised GM-GAN with K above 1 on "
@@ -242,6 +252,7 @@ cluster = Stage(
 
 explore = Stage(
     name="explore",
+    title="Draw what the report's explorer shows of a run.",
     per=("run",),
     reads={
         "weights": train["weights"],
@@ -271,6 +282,7 @@ _NUMBERS = {
 
 collect = Stage(
     name="collect",
+    title="Gather a suite's scores into results/scores.csv.",
     per=("suite",),
     reads=_NUMBERS,
     writes={
@@ -285,6 +297,7 @@ collect = Stage(
 
 report = Stage(
     name="report",
+    title="Write results/report.html.",
     per=("suite",),
     reads={
         **_NUMBERS,
@@ -309,24 +322,7 @@ report = Stage(
     needs=Needs(memory_mb=2000, minutes=30),
 )
 
-STAGES = {
-    stage.name: stage
-    for stage in (
-        prepare,
-        extractor,
-        real_features,
-        floor,
-        train,
-        sample,
-        features,
-        score,
-        tradeoff,
-        cluster,
-        explore,
-        collect,
-        report,
-    )
-}
+STAGES = {stage.name: stage for stage in list(vars().values()) if isinstance(stage, Stage)}
 
 
 # --- settings -------------------------------------------------------------------------------------

@@ -1,0 +1,194 @@
+"""The page of stages and the runner: declarations agree with functions, damage is refused."""
+
+import inspect
+import json
+from importlib import import_module
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT, read_json, rewrite_json
+from safetensors.numpy import load_file, save_file
+
+from gmgan.config import load
+from gmgan.errors import GmganError
+from gmgan.pipeline.artifacts import Arrays, Damaged, Json, hash_file
+from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.stages import STAGES
+from gmgan.records import Explored, Generated, Score, Scores
+
+STAMP = {"fingerprint": "f", "provenance": {}, "files": {}}
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_a_function_takes_exactly_what_the_page_declares(stage):
+    module, _, name = stage.compute.partition(":")
+    parameters = set(inspect.signature(getattr(import_module(module), name)).parameters)
+    assert parameters == {*stage.reads, "settings", *stage.handles}
+
+
+def test_every_stage_has_a_rule_and_the_profiles_group_those_of_runs(project):
+    rules = project.snakemake("--list-rules").stdout.split()
+    assert set(STAGES) <= set(rules)
+    grouped = {name for name, stage in STAGES.items() if "run" in stage.per} - {"train"}
+    for name in ("slurm", "cluster-generic"):
+        profile = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text())
+        assert {entry.partition("=")[0] for entry in profile["groups"]} == grouped
+
+
+def test_jobs_come_after_what_they_read(params):
+    runner, seen = Runner(params), set()
+    for job in runner.jobs("mnist-finetune"):
+        assert seen.issuperset(runner.before(job))
+        seen.add(job)
+    parents = [job for job in seen if str(job).startswith("train mnist-finetune.gan-mlp")]
+    assert len(parents) == 3
+
+
+# --- artifacts ------------------------------------------------------------------------------------
+
+
+def generated(n=6):
+    rng = np.random.default_rng(0)
+    return Generated(
+        samples=rng.integers(0, 256, (n, 4, 4, 1), np.uint8),
+        components=rng.integers(0, 3, n),
+        classes=np.full(n, -1),
+        status="ok",
+    )
+
+
+def test_records_survive_being_stored(tmp_path):
+    path, arrays = tmp_path / "a", Arrays("a", Generated)
+    arrays.write_stamped(path, generated(), STAMP)
+    value, stamp = arrays.read_stamped(path)
+    assert np.array_equal(value.samples, generated().samples)
+    assert (value.status, stamp["fingerprint"]) == ("ok", "f")
+    row = Score(metric="fid", value=float("nan"), extractor="e", extractor_hash="h", split="train")
+    artifact = Json("b", Scores)
+    artifact.write_stamped(path, Scores(run="r", status="ok", scores=[row]), STAMP)
+    assert artifact.read_stamped(path)[0].scores[0].value is None  # JSON has no NaN
+    arrays = Arrays("c", Explored)
+    arrays.write_stamped(path, Explored(status="diverged"), STAMP)
+    assert arrays.read_stamped(path)[0] == Explored(status="diverged")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_flipped_bit_of_an_artifact_goes_unnoticed(tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    row = Score(metric="fid", value=1.25, extractor="e", extractor_hash="h", split="train")
+    for artifact, value in (
+        (Arrays("a", Generated), generated()),
+        (Json("b", Scores), Scores(run="r", status="ok", scores=[row])),
+    ):
+        path = tmp_path / "file"
+        artifact.write_stamped(path, value, STAMP)
+        whole = bytearray(path.read_bytes())
+        before = artifact.read_stamped(path)
+        whole[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        path.write_bytes(whole)
+        try:
+            after = artifact.read_stamped(path)
+        except Damaged:
+            continue
+        # A flipped bit may turn white space of JSON into other white space: the content is equal.
+        assert json.dumps(after, default=str) == json.dumps(before, default=str)
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "null", "", "1", '{"fingerprint": "f"}'])
+def test_json_of_another_shape_is_damaged(tmp_path, content):
+    path = tmp_path / "file"
+    path.write_text(content)
+    with pytest.raises(Damaged):
+        Json("b", Scores).read_stamped(path)
+
+
+# --- files of a finished project ------------------------------------------------------------------
+
+RUN = "digits-ci.gmgan-supervised.K10.s0"
+SCORES = f"runs/{RUN}/scores.json"
+
+
+@pytest.fixture
+def results(finished, tmp_path):
+    """Results that may be damaged, and a runner for them."""
+    project = finished.copy(tmp_path / "p")
+    runner = Runner(load(project.folder / "params.yaml"), project.folder / "results")
+    return runner
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize(
+    ("file", "stage"),
+    [
+        ("data/digits.safetensors", "train"),
+        (f"runs/{RUN}/weights.safetensors", "sample"),
+        (f"runs/{RUN}/snapshots.safetensors", "score"),
+        (f"runs/{RUN}/samples.safetensors", "score"),
+        (f"runs/{RUN}/features.classifier-digits.safetensors", "score"),
+        ("real/digits-ci.classifier-digits.safetensors", "score"),
+        ("extractors/digits.classifier-digits.safetensors", "tradeoff"),
+    ],
+)
+def test_a_flipped_bit_stops_the_stage_that_reads_it(results, file, stage):
+    flip(results.results / file)
+    with pytest.raises(GmganError, match=rf"{file} is damaged .*; delete it and run again"):
+        results.run(results.job(stage, run=RUN))
+
+
+@pytest.mark.pipeline
+def test_every_output_that_is_read_is_checked(results):
+    """All files of the suite, one after the other: flipped, refused, mended, accepted."""
+    for job in results.jobs("ci"):
+        carrier = results.carrier(job)
+        for name, path in results.outputs(job).items() if carrier else []:
+            whole = path.read_bytes()
+            flip(path)
+            fresh = Runner(results.params, results.results)
+            # the last byte of JSON is a line break
+            assert fresh.fits(job) == (path.suffix == ".json"), name
+            path.write_bytes(whole)
+            assert Runner(results.params, results.results).fits(job), name
+
+
+@pytest.mark.pipeline
+def test_samples_cut_short_are_refused(results):
+    path = results.results / f"runs/{RUN}/samples.safetensors"
+    arrays = load_file(path)
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        about = file.metadata()
+    save_file({name: array[:10].copy() for name, array in arrays.items()}, path, about)
+    with pytest.raises(GmganError, match="its arrays are not the ones that were written"):
+        results.run(results.job("score", run=RUN))
+
+
+@pytest.mark.pipeline
+def test_hand_edited_and_foreign_scores_do_not_reach_the_tables(results):
+    path = results.results / SCORES
+    whole = path.read_text()
+    path.write_text(whole.replace('"value": ', '"value": 1', 1))
+    with pytest.raises(GmganError, match="damaged"):
+        results.run(results.job("collect", suite="ci"))
+    path.write_text(whole)
+    rewrite_json(path, fingerprint="0" * 16)
+    with pytest.raises(GmganError, match="was made from other parameters or other code"):
+        Runner(results.params, results.results).run(results.job("collect", suite="ci"))
+
+
+@pytest.mark.pipeline
+def test_hashes_in_the_stamp_are_those_of_the_files(results):
+    record = read_json(results.results / f"runs/{RUN}/train.json")
+    folder = results.results / "runs" / RUN
+    names = {"weights": "weights.safetensors", "history": "history.csv", "preview": "grid.png"}
+    for output, name in names.items():
+        assert record["files"][output] == hash_file(folder / name)
+    assert record["weights_sha256"] == record["files"]["weights"]
+    assert record["data_sha256"] == hash_file(results.results / "data/digits.safetensors")
