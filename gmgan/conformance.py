@@ -5,9 +5,11 @@ check_plugin("prior", "lattice:build", options={"c": 0.5})
 """
 
 import copy
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from itertools import count
 from math import sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -203,10 +205,14 @@ def _check_promises(objective, n_classes, K, uses_labels):
     _require(realness.min() >= 0 and realness.max() <= 1, "realness leaves [0, 1]")
 
 
-def _check_metric(score, options=None, sample_shape=IMAGE):
+def _check_metric(
+    score: Callable[..., Any],
+    options: dict[str, Any] | None = None,
+    sample_shape: Sequence[int] = IMAGE,
+) -> None:
     rng = np.random.default_rng(1)
 
-    def drawn(count):
+    def drawn(count: int) -> Samples:
         if len(sample_shape) == 1:
             points = rng.standard_normal((count, 2), np.float32)
             return Samples(points, points)
