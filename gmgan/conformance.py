@@ -205,7 +205,9 @@ def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -
 
 
 def _check_metric(
-    score: Callable[..., Any], options: dict | None = None, sample_shape: Sequence[int] = IMAGE
+    score: Callable[..., Any],
+    options: dict[str, Any] | None = None,
+    sample_shape: Sequence[int] = IMAGE,
 ) -> None:
     rng = np.random.default_rng(1)
 

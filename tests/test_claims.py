@@ -28,12 +28,12 @@ def rng():
 def test_paired_test_is_scipys(rng):
     for n in (2, 3, 5, 12):
         a, b = rng.standard_normal(n) + 0.4, rng.standard_normal(n)
-        found, exact = paired_test(a, b), stats.ttest_rel(a, b)
-        assert found.p == pytest.approx(exact.pvalue)
+        result, exact = paired_test(a, b), stats.ttest_rel(a, b)
+        assert result.p == pytest.approx(exact.pvalue)
         interval = exact.confidence_interval(0.95)
-        assert found.effect - found.half == pytest.approx(interval.low)
-        assert found.effect + found.half == pytest.approx(interval.high)
-        assert found.size == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
+        assert result.effect - result.half == pytest.approx(interval.low)
+        assert result.effect + result.half == pytest.approx(interval.high)
+        assert result.size == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
 
 
 def test_paired_test_without_spread_or_with_one_pair():
@@ -54,11 +54,11 @@ def test_holm_by_hand():
 def test_welch_test_is_scipys(rng):
     for n, m in ((2, 3), (5, 4)):
         a, b = rng.standard_normal(n) + 1, 2 * rng.standard_normal(m)
-        found, exact = welch_test(a, b), stats.ttest_ind(a, b, equal_var=False)
-        assert found.p == pytest.approx(exact.pvalue)
+        result, exact = welch_test(a, b), stats.ttest_ind(a, b, equal_var=False)
+        assert result.p == pytest.approx(exact.pvalue)
         interval = exact.confidence_interval(0.95)
-        assert found.effect + found.half == pytest.approx(interval.high)
-        assert found.seeds == min(n, m)
+        assert result.effect + result.half == pytest.approx(interval.high)
+        assert result.seeds == min(n, m)
     assert welch_test([1.0], [2.0, 3.0]).p is None
     assert welch_test([1.0, 1.0], [2.0, 2.0]).p == 0
 
@@ -101,9 +101,9 @@ def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), **change):
 
 def verdicts(table, claims=(CLAIM,)):
     sweep = table.assign(sigma_scale=1.0)
-    found = evaluate(list(claims), Evidence(table, sweep, {"gm": "gan"}, points={"toy"}))
-    assert list(found.columns) == COLUMNS
-    return found
+    result = evaluate(list(claims), Evidence(table, sweep, {"gm": "gan"}, points={"toy"}))
+    assert list(result.columns) == COLUMNS
+    return result
 
 
 def test_a_planted_difference_is_found_in_its_direction(rng):
@@ -129,9 +129,9 @@ def test_the_error_rate_of_a_null_difference(rng):
     [("n_fake", 1000), ("n_real", 1000), ("extractor_hash", "g"), ("split", "test")],
 )
 def test_scores_of_other_protocols_are_not_compared(rng, name, value):
-    found = verdicts(scores(rng, -8, **{name: value}))
-    assert found.verdict.tolist() == ["not tested"]
-    assert f"differ in {name}" in found.reason.iloc[0]
+    result = verdicts(scores(rng, -8, **{name: value}))
+    assert result.verdict.tolist() == ["not tested"]
+    assert f"differ in {name}" in result.reason.iloc[0]
 
 
 def test_one_seed_and_missing_pairs(rng):
@@ -148,9 +148,9 @@ def test_one_seed_and_missing_pairs(rng):
 
 def test_the_shipped_claims_cope_with_a_table_that_lacks_their_metrics(rng):
     table = scores(rng, -8)
-    found = evaluate(load_claims(), Evidence(table, swept(rng, -2), {"gm": "gan"}, set()))
-    assert set(found.claim) == set(range(1, 9))
-    assert set(found.verdict) == {"not tested"}
+    result = evaluate(load_claims(), Evidence(table, swept(rng, -2), {"gm": "gan"}, set()))
+    assert set(result.claim) == set(range(1, 9))
+    assert set(result.verdict) == {"not tested"}
 
 
 def test_the_kind_of_data_and_the_models_are_kept_apart(rng):
@@ -163,12 +163,12 @@ def test_the_kind_of_data_and_the_models_are_kept_apart(rng):
 
 def test_two_sample_counts_are_two_comparisons(rng):
     table = scores(rng, -8)
-    found = verdicts(pd.concat([table, table.assign(n_fake=50, value=table.value + 3)]))
-    assert found.comparison.tolist() == [
+    result = verdicts(pd.concat([table, table.assign(n_fake=50, value=table.value + 3)]))
+    assert result.comparison.tolist() == [
         "gm.K10 against gan, n = 100",
         "gm.K10 against gan, n = 50",
     ]
-    assert found.effect.iloc[0] == pytest.approx(found.effect.iloc[1])
+    assert result.effect.iloc[0] == pytest.approx(result.effect.iloc[1])
 
 
 def test_against_a_number_and_against_a_named_model(rng):
@@ -198,13 +198,13 @@ def test_scales_and_means_over_the_sweep(rng):
     sweep = swept(rng, slope=-2)
     table = sweep[sweep.sigma_scale == 1]
     evidence = Evidence(table, sweep, {"gm": "gan"}, set())
-    found = evaluate([claim(compare="scales")], evidence)
-    assert found.comparison.tolist() == [
+    result = evaluate([claim(compare="scales")], evidence)
+    assert result.comparison.tolist() == [
         "gan.K1, s = 4 against s = 0.25",
         "gm.K10, s = 4 against s = 0.25",
     ]
-    assert found.verdict.tolist() == ["supported"] * 2
-    assert found.effect.tolist() == pytest.approx([-2 * np.log(16)] * 2, abs=0.3)
+    assert result.verdict.tolist() == ["supported"] * 2
+    assert result.effect.tolist() == pytest.approx([-2 * np.log(16)] * 2, abs=0.3)
     mean = evaluate([claim(compare="sweep")], evidence).iloc[0]
     assert mean.effect == pytest.approx(-1, abs=0.2)
     assert mean.comparison == "gm.K10 against gan, mean over the sweep"
@@ -236,8 +236,8 @@ def test_only_models_are_compared_with_k_means(rng):
     names = {"gm": "gmgan-static", "gan": "kmeans"}
     rows = [table.assign(model=table.model.map(names), K=10)]
     rows.append(rows[0][rows[0].model == "kmeans"].assign(model="kmeans-pca"))
-    found = evaluate(load_claims(), Evidence(pd.concat(rows), swept(rng, 1), {}, set()))
-    assert found[found.claim == 6].comparison.tolist() == ["gmgan-static.K10 against kmeans"]
+    result = evaluate(load_claims(), Evidence(pd.concat(rows), swept(rng, 1), {}, set()))
+    assert result[result.claim == 6].comparison.tolist() == ["gmgan-static.K10 against kmeans"]
 
 
 def test_values_of_K_that_only_some_models_have_take_no_part(rng):
@@ -284,14 +284,14 @@ def test_the_shipped_claims_are_complete(params):
 
 def test_verdicts_of_a_real_grid_follow_from_its_scores(finished):
     results = finished.folder / "results"
-    table, found = (pd.read_csv(results / name) for name in ("scores.csv", "tables/claims.csv"))
-    row = found[
-        (found.comparison == "gmgan-supervised.K10 against acgan")
-        & (found.metric == "inception_score")
+    table, result = (pd.read_csv(results / name) for name in ("scores.csv", "tables/claims.csv"))
+    row = result[
+        (result.comparison == "gmgan-supervised.K10 against acgan")
+        & (result.metric == "inception_score")
     ].iloc[0]
     values = table[table.metric == "inception_score"].set_index("run").value
     exact = values["digits-ci.gmgan-supervised.K10.s0"] - values["digits-ci.acgan.K1.s0"]
     assert row.effect == pytest.approx(exact)
     assert row.verdict == "undecided"
-    assert set(found.claim) == set(range(1, 9))
+    assert set(result.claim) == set(range(1, 9))
     assert "Does it hold?" in (results / "report.html").read_text()

@@ -28,10 +28,10 @@ def test_acc_is_the_best_matching(rng, n_classes, n_clusters):
         classes = rng.integers(n_classes, size=40)
         clusters = rng.integers(n_clusters, size=40)
         table = clustering.contingency(classes, clusters, n_classes, n_clusters)
-        found = clustering.matched_accuracy(table)
-        assert found == pytest.approx(brute_force_acc(classes, clusters, n_classes, n_clusters))
+        result = clustering.matched_accuracy(table)
+        assert result == pytest.approx(brute_force_acc(classes, clusters, n_classes, n_clusters))
         matched = clustering.matched_classes(table)
-        assert np.mean(matched[clusters] == classes) == pytest.approx(found)
+        assert np.mean(matched[clusters] == classes) == pytest.approx(result)
         kept = matched[matched >= 0]
         assert len(set(kept)) == len(kept) == min(n_classes, n_clusters)
 
@@ -52,8 +52,8 @@ def test_nmi_is_mutual_information_over_the_mean_entropy(rng):
     joint = clustering.contingency(classes, clusters, 4, 4) / 300
     p, q = joint.sum(1), joint.sum(0)
     information = entropy(p) + entropy(q) - entropy(joint.ravel())
-    found = clustering.clustering_scores(classes, clusters, 4, 4)
-    assert found["cluster_nmi"] == pytest.approx(2 * information / (entropy(p) + entropy(q)))
+    result = clustering.clustering_scores(classes, clusters, 4, 4)
+    assert result["cluster_nmi"] == pytest.approx(2 * information / (entropy(p) + entropy(q)))
     perfect = clustering.clustering_scores(classes, (classes + 1) % 4, 4, 4)
     assert set(perfect.values()) == {1.0}
 

@@ -1,5 +1,7 @@
 """The documentation shows what its commands print."""
 
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import yaml
 from conftest import ROOT
 
 from gmgan.config import load
+from gmgan.evaluation.metrics import METRICS
 from gmgan.pipeline.grid import suite_runs
 
 pytestmark = pytest.mark.pipeline
@@ -40,3 +43,38 @@ def test_the_entry_for_ones_own_images_is_valid(tmp_path):
     params = load(tmp_path / "params.yaml")
     assert len(suite_runs(params, "photos")) == 6
     assert params.datasets["photos"].source.sample_shape == (32, 32, 3)
+
+
+def test_the_page_of_metrics_shows_their_records():
+    spec = importlib.util.spec_from_file_location("table", ROOT / "docs" / "metrics_table.py")
+    table = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(table)
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    assert text == table.with_table(text), "run python docs/metrics_table.py"
+    prose = text.partition("## What they say")[2]
+    assert not [metric.name for metric in METRICS if f"`{metric.name}`" not in prose]
+
+
+def test_a_new_metric_is_a_module_a_line_in_the_list_and_a_test(project):
+    """What docs/metrics.md says is enough for a score in the floor of a data set."""
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    module, test = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    (change,) = re.findall("```diff\n(.*?)```", page, re.DOTALL)
+    (project.folder / "gmgan" / "evaluation" / "means.py").write_text(module)
+    (project.folder / "test_means.py").write_text(test)
+    subprocess.run(["git", "apply", "-"], cwd=project.folder, input=change, text=True, check=True)
+    project.run("pytest", "-q", "test_means.py")
+    project.gmgan("prepare", "toy-ring-ci")
+    project.gmgan("floor", "toy-ring-ci")
+    floor = json.loads((project.folder / "results/real/toy-ring-ci.floor.json").read_text())
+    values = {row["metric"]: row["value"] for row in floor["scores"]}
+    assert 0 < values["mean_distance"] < 0.1
+    shown = "from gmgan.report.tables import in_order as o; print(o(['mean_distance'])[0].label)"
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(project.folder)},
+    )
+    assert done.stdout == "distance of means\n", done.stderr

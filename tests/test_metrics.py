@@ -31,8 +31,8 @@ def test_frechet_distance_of_commuting_gaussians(rng):
     basis = np.linalg.qr(rng.standard_normal((6, 6)))[0]
     shift = rng.standard_normal(6)
     exact = shift @ shift + np.sum((np.sqrt(a) - np.sqrt(b)) ** 2)
-    found = frechet_distance(shift, basis * a @ basis.T, np.zeros(6), basis * b @ basis.T)
-    assert found == pytest.approx(exact, rel=1e-10)
+    distance = frechet_distance(shift, basis * a @ basis.T, np.zeros(6), basis * b @ basis.T)
+    assert distance == pytest.approx(exact, rel=1e-10)
 
 
 def test_frechet_distance_against_a_general_matrix_root(rng):

@@ -19,8 +19,8 @@ def table(extractor="inception", n_fake=50000, **change):
     return pd.DataFrame([{**row, **common} for row in rows])
 
 
-def row_of(found, method="GAN", data="cifar10"):
-    rows = found[(found.method == method) & (found.data == data)]
+def row_of(result, method="GAN", data="cifar10"):
+    rows = result[(result.method == method) & (result.data == data)]
     assert len(rows) == 1
     return rows.iloc[0]
 
@@ -44,8 +44,8 @@ def test_the_shipped_numbers_are_complete(params):
 
 
 def test_ours_stands_beside_with_the_same_extractor():
-    found = published.beside(published.load_published(), table(), KINDS, TITLES)
-    row = row_of(found)
+    result = published.beside(published.load_published(), table(), KINDS, TITLES)
+    row = row_of(result)
     assert (row.ours, row.seeds, row.comparable) == (pytest.approx(6.0), 3, True)
     assert "theirs not stated" in row.reason
 
@@ -62,12 +62,12 @@ def test_another_extractor_or_count_is_not_comparable():
 
 
 def test_what_this_suite_lacks_says_so():
-    found = published.beside(published.load_published(), table(), KINDS, TITLES)
-    assert "has no stl10" in row_of(found, data="stl10").reason
-    missing = found[(found.data == "cifar10") & (found.method == "AC-GAN")].iloc[0]
+    result = published.beside(published.load_published(), table(), KINDS, TITLES)
+    assert "has no stl10" in row_of(result, data="stl10").reason
+    missing = result[(result.data == "cifar10") & (result.method == "AC-GAN")].iloc[0]
     assert missing.reason == "no such run in this suite"
     assert missing.ours != missing.ours  # NaN
-    dec = found[found.method == "DEC"].iloc[0]
+    dec = result[result.method == "DEC"].iloc[0]
     assert "outside this benchmark" in dec.reason
 
 

@@ -28,11 +28,13 @@ def test_quality_is_the_formula(rng):
 def test_calibration_puts_the_medians_at_both_ends(rng):
     near, far = rng.gamma(5, 1, 401), rng.gamma(5, 1, 301) + 20
     for top in (0.8, 0.95):
-        found = quality.calibrate(near, far, top)
-        assert quality.quality([np.median(near)], found) == pytest.approx(top)
-        assert quality.quality([np.median(far)], found) == pytest.approx(1 - top)
+        calibration = quality.calibrate(near, far, top)
+        assert quality.quality([np.median(near)], calibration) == pytest.approx(top)
+        assert quality.quality([np.median(far)], calibration) == pytest.approx(1 - top)
         scaled = quality.calibrate(3 * near, 3 * far, top)
-        assert quality.quality(3 * near, scaled) == pytest.approx(quality.quality(near, found))
+        assert quality.quality(3 * near, scaled) == pytest.approx(
+            quality.quality(near, calibration)
+        )
     overlapping = quality.calibrate(near, near, 0.95)
     assert quality.quality([np.quantile(near, 0.99)], overlapping) == pytest.approx(0.05)
 
@@ -68,9 +70,9 @@ def ssim(a, b, sigma, window):
 def test_one_scale_of_ms_ssim_is_ssim(rng):
     pair = rng.integers(0, 256, (2, 8, 8, 1), np.uint8)
     pair[1] = (0.7 * pair[0] + 0.3 * pair[1]).astype(np.uint8)
-    found = 1 - quality.pairwise_diversity(pair, pairs=3, scales=1, seed=0)
+    similarity = 1 - quality.pairwise_diversity(pair, pairs=3, scales=1, seed=0)
     a, b = (image[:, :, 0].astype(float) for image in pair)
-    assert found == pytest.approx(ssim(a, b, 0.5, 5), abs=1e-5)
+    assert similarity == pytest.approx(ssim(a, b, 0.5, 5), abs=1e-5)
 
 
 @pytest.mark.parametrize(

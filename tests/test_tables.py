@@ -51,10 +51,10 @@ def only(rows, kind="samples", own=()):
 
 def test_cells_are_means_with_intervals_and_marks():
     table = only(frame(rows_of(FID)))
-    found = {label: cells[0] for label, _, cells in table.rows}
-    assert found["GAN"].mean == pytest.approx(5)
-    assert found["GAN"].text == "5.00 ± 0.25"  # t(0.975, 2) * 0.1 / sqrt(3) = 0.248
-    marks = {label: cell.mark for label, cell in found.items()}
+    result = {label: cells[0] for label, _, cells in table.rows}
+    assert result["GAN"].mean == pytest.approx(5)
+    assert result["GAN"].text == "5.00 ± 0.25"  # t(0.975, 2) * 0.1 / sqrt(3) = 0.248
+    marks = {label: cell.mark for label, cell in result.items()}
     assert marks == {
         "GAN": "",
         "GM-GAN & static, K = 10": "best",
@@ -110,17 +110,17 @@ def test_markdown_and_latex():
 
 
 def test_over_seeds():
-    found = tables.over_seeds(frame(rows_of(FID)), ["model", "K"])
-    assert found["mean"].tolist() == pytest.approx([5, 3.1, 3.1 + 1 / 15])
-    assert found.low.tolist() == [4.9, 3.0, 3.1]
-    assert found.seeds.tolist() == [3, 3, 3]
+    result = tables.over_seeds(frame(rows_of(FID)), ["model", "K"])
+    assert result["mean"].tolist() == pytest.approx([5, 3.1, 3.1 + 1 / 15])
+    assert result.low.tolist() == [4.9, 3.0, 3.1]
+    assert result.seeds.tolist() == [3, 3, 3]
     with_gap = frame(rows_of({("gan", 1): [1.0, np.nan, 3.0]}))
     assert tables.over_seeds(with_gap, ["model", "K"]).seeds.tolist() == [2]
 
 
 def test_effect_of_k_has_the_baseline_as_a_line():
-    found = tables.effect_of_k(frame(rows_of(FID)), TITLES, {"gmgan-static": "gan"})
-    assert found[["model", "K", "is_baseline"]].to_numpy().tolist() == [
+    result = tables.effect_of_k(frame(rows_of(FID)), TITLES, {"gmgan-static": "gan"})
+    assert result[["model", "K", "is_baseline"]].to_numpy().tolist() == [
         ["gan", 1, True],
         ["gmgan-static", 10, False],
         ["gmgan-static", 20, False],

@@ -5,6 +5,8 @@ is what most papers report, and purity, where every cluster takes its majority c
 smaller; some publish it under the name of accuracy.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -132,15 +134,10 @@ COMPONENT_PURITY = Metric(
     needs="components",
     source="standard",
 )
-COMPONENT_ACC = Metric(
+COMPONENT_ACC = replace(
+    COMPONENT_PURITY,
     name="component_acc",
     label="component accuracy, one-to-one",
-    score=component_scores,
-    better="higher",
-    bounded=True,
-    group="components",
-    data="all",
-    needs="components",
     source="standard, Hungarian algorithm",
     panels=frozenset({"effect-of-k"}),
 )
@@ -152,33 +149,9 @@ CLUSTER_ACC = Metric(
     bounded=True,
     group="clusters",
     data="all",
-    source="procedure of Ben-Yosef and Weinshall 2018; Hungarian algorithm",
+    source="procedure of Ben-Yosef and Weinshall 2018",
     panels=frozenset({"effect-of-k"}),
 )
-CLUSTER_PURITY = Metric(
-    name="cluster_purity",
-    label="purity",
-    better="higher",
-    bounded=True,
-    group="clusters",
-    data="all",
-    source="procedure of Ben-Yosef and Weinshall 2018",
-)
-CLUSTER_NMI = Metric(
-    name="cluster_nmi",
-    label="NMI",
-    better="higher",
-    bounded=True,
-    group="clusters",
-    data="all",
-    source="procedure of Ben-Yosef and Weinshall 2018; arithmetic mean of entropies",
-    panels=frozenset({"effect-of-k"}),
-)
-CLUSTER_ARI = Metric(
-    name="cluster_ari",
-    label="ARI",
-    better="higher",
-    group="clusters",
-    data="all",
-    source="procedure of Ben-Yosef and Weinshall 2018",
-)
+CLUSTER_PURITY = replace(CLUSTER_ACC, name="cluster_purity", label="purity", panels=frozenset())
+CLUSTER_NMI = replace(CLUSTER_ACC, name="cluster_nmi", label="NMI")
+CLUSTER_ARI = replace(CLUSTER_PURITY, name="cluster_ari", label="ARI", bounded=False)

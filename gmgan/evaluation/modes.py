@@ -1,5 +1,7 @@
 """Scores of 2-D points against the mixture they imitate."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from gmgan.evaluation.metric import Metric
@@ -103,14 +105,11 @@ KIMG_TO_95_MODES = Metric(
     needs="snapshots",
     source="ours",
 )
-HIGH_QUALITY_OVER_TRAINING = Metric(
+HIGH_QUALITY_OVER_TRAINING = replace(
+    KIMG_TO_95_MODES,
     name="high_quality_over_training",
     label="high-quality share, mean over training",
-    score=over_training,
     better="higher",
+    digits=3,
     bounded=True,
-    group="convergence",
-    data="points",
-    needs="snapshots",
-    source="ours",
 )

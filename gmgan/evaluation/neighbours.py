@@ -1,6 +1,7 @@
 """Distances to nearest neighbours, and the scores that are counts of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -127,16 +128,7 @@ PRECISION = Metric(
     swept=True,
     panels=frozenset({"sweep"}),
 )
-RECALL = Metric(
-    name="recall_k{neighbours}",
-    label="recall (k = {neighbours})",
-    score=precision_recall,
-    better="higher",
-    bounded=True,
-    source="Kynkaanniemi et al. 2019",
-    swept=True,
-    panels=frozenset({"sweep"}),
-)
+RECALL = replace(PRECISION, name="recall_k{neighbours}", label="recall (k = {neighbours})")
 DENSITY = Metric(
     name="density_k{density_neighbours}",
     label="density (k = {density_neighbours})",

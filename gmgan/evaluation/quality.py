@@ -6,7 +6,7 @@ of the quality score is quoted from memory of the paper and unconfirmed; its cal
 unit of its distances are ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit
@@ -210,12 +210,6 @@ DIVERSITY_INTRA = Metric(
     source="as diversity; leaving out a sample with itself is ours; MS-SSIM by torchmetrics",
     swept=True,
 )
-DIVERSITY_INTER = Metric(
-    name="diversity_inter",
-    label="diversity, over classes",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
-    source="as diversity",
-    swept=True,
+DIVERSITY_INTER = replace(
+    DIVERSITY_INTRA, name="diversity_inter", label="diversity, over classes", source="as diversity"
 )

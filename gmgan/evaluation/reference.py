@@ -1,7 +1,7 @@
 """Which real samples are the reference, and which measure the real-against-real floor."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,15 +15,7 @@ from gmgan.seeds import derive_seed
 
 DATA_SPACE = "data-space"
 NOISE_POINTS = 5000
-
-
-class Rows(Protocol):
-    """Anything that a slice takes rows of: an array, Samples."""
-
-    def __getitem__(self, rows: slice, /) -> Any: ...
-
-
-T = TypeVar("T", bound=Rows)
+T = TypeVar("T", np.ndarray, Real)
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,7 @@ class Reference:
     floor_fake: int
 
     def reference(self, rows: T) -> T:
-        """The reference part of something whose rows follow `order`."""
+        """The reference part of samples (or their array) whose rows follow `order`."""
         return rows[: self.n_real]
 
     def floor(self, rows: T) -> tuple[T, T]:

@@ -1,30 +1,32 @@
 """The numbers behind the page, run by run, so that a click on one shows where it comes from."""
 
+from typing import Any
+
 import pandas as pd
 
 PER_ROW = ["metric", "extractor", "extractor_hash", "n_fake", "n_real", "split", "value"]
 FROM_SWEEP = ("scales", "sweep")  # comparisons that read the sweep of sigma_scale
 
 
-def rows_by_run(table: pd.DataFrame, columns: list[str] = PER_ROW) -> dict[str, list[list]]:
+def rows_by_run(table: pd.DataFrame, columns: list[str] = PER_ROW) -> dict[str, list[list[Any]]]:
     """{run: rows} of a tidy score table: lists in the order of `columns`, None where empty."""
     scored = table[table.metric.notna()]
     values = scored[columns].astype(object)
     values = values.where(values.notna(), None)
-    rows: dict[str, list[list]] = {}
+    rows: dict[str, list[list[Any]]] = {}
     for run, row in zip(scored.run, values.itertuples(index=False), strict=True):
         rows.setdefault(run, []).append(list(row))
     return rows
 
 
-def origins_of(table: pd.DataFrame) -> dict[str, dict]:
+def origins_of(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """{run: its data set, model, K, seed, status} of every run in the score table."""
     first = table.drop_duplicates("run")[["run", "dataset", "model", "K", "seed", "status"]]
     plain = first.astype(object).where(first.notna(), None)
     return {row.pop("run"): row for row in plain.to_dict("records")}
 
 
-def trace_of_claim(row: dict) -> dict:
+def trace_of_claim(row: dict[str, Any]) -> dict[str, Any]:
     """Which stored rows a comparison of a claim is made of; `row` is one of the claims' table."""
     named = {name: row[name] for name in ("model", "K", "against", "metric", "n_fake")}
     return named | {
@@ -36,7 +38,7 @@ def trace_of_claim(row: dict) -> dict:
     }
 
 
-def trace_of_published(row: dict) -> dict:
+def trace_of_published(row: dict[str, Any]) -> dict[str, Any]:
     """Which stored rows stand beside a published number."""
     model, _, K = row["cell"].rpartition(".K")
     named = {name: row[name] for name in ("dataset", "metric", "extractor", "n_fake")}
