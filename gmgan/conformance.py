@@ -7,6 +7,7 @@ check_plugin("prior", "lattice:build", options={"c": 0.5})
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from math import sqrt
 from typing import Any
@@ -83,9 +84,9 @@ def _check_data_set(read: Callable[..., Splits], **fields: Any) -> None:
     try:
         source = PluginSource(kind="checked:plugin", **fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, ("source", *first["loc"])))
-        raise GmganError(f"{place}: {first['msg']}") from error
+        mistake = error.errors()[0]
+        place = ".".join(map(str, ("source", *mistake["loc"])))
+        raise GmganError(f"{place}: {mistake['msg']}") from error
     first, second = (read(source, Archives(Paths().archives())) for _ in range(2))
     for splits in (first, second):
         check_splits(splits, source.sample_shape, source.n_classes or 0)
@@ -168,7 +169,7 @@ def _check_objective(make: Callable[..., Any], uses_labels: bool = False, K: int
     for n_classes in (3,) if uses_labels else (3, 0):
         objective = make(n_classes, K)
         _check_promises(objective, n_classes, K, uses_labels)
-        _check_training((2,), make_objective=lambda n=n_classes: make(n, K), n_classes=n_classes)
+        _check_training((2,), make_objective=partial(make, n_classes, K), n_classes=n_classes)
 
 
 def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -> None:
@@ -290,7 +291,7 @@ def _check_training(
 
 
 def _outputs(net: nn.Module, inputs: Tensor) -> Tensor:
-    """Outputs of a copy of `net` in training mode; torch's generator has another state every time."""
+    """Outputs of a copy of `net` in training mode, each time with another state of torch's seed."""
     torch.manual_seed(next(_others))
     with torch.no_grad():
         return copy.deepcopy(net).train()(inputs)

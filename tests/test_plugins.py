@@ -636,7 +636,7 @@ def test_modules_of_plug_ins_count_too(changed):
 
 
 def test_what_this_package_gives_to_a_plug_in_counts(changed):
-    found = changed("gmgan/models/priors.py", "math.sqrt(sigma) if", "2 * math.sqrt(sigma) if")
+    found = changed("gmgan/models/priors.py", "math.sqrt(latent.sigma) if", "2 * math.sqrt(sigma) if")
     assert found == {"report", *of(RUN)}
 
 

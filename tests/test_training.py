@@ -17,6 +17,7 @@ from gmgan.pipeline import grid
 from gmgan.pipeline.grid import Paths
 from gmgan.pixels import to_model_range, to_stored_range
 from gmgan.records import DataDescription
+from gmgan.runtime import torch_setup
 from gmgan.stages import prepare, train
 from gmgan.stages.context import Context
 from gmgan.training.checkpoint import CheckpointState, refuse_other
@@ -118,6 +119,47 @@ def test_a_state_of_another_network_is_refused():
         steps_of(optimizer, weights := optimizer.param_groups[0]["params"], [weights])
     with pytest.raises(RuntimeError, match=r"no weight fits Adam's 0.exp_avg of \[2, 3\]"):
         load_state_of(optimizers[1], state_of(optimizers[0]))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("flags\t\t: fpu avx2 avx512f", False),
+        ("flags\t\t: fpu avx512_bf16 amx_bf16", True),
+        ("Features\t: fp asimd bf16 i8mm", True),
+        ("Features\t: fp asimd svebf16x", False),
+        ("isa\t\t: rv64imafdc", None),
+        (None, None),
+    ],
+)
+def test_bfloat16_instructions_are_read_from_cpuinfo(tmp_path, line, expected):
+    path = tmp_path / "cpuinfo"
+    if line is not None:
+        path.write_text(f"processor\t: 0\n{line}\npower management:\n")
+    assert torch_setup.cpu_has_bfloat16(path) is expected
+
+
+def test_slow_bfloat16_is_warned_of_before_training(context, monkeypatch, capsys):
+    run = ci_run(context, "toy-ring-ci.gan.K1.s0", kimg=0.5)
+    for has, warned in ((False, 1), (True, 0), (None, 0)):
+        monkeypatch.setattr(torch_setup, "cpu_has_bfloat16", lambda has=has: has)
+        trained(context, run, Kept(), {"precision": "bfloat16"})
+        assert capsys.readouterr().err.count("18 to 33 times slower than float32") == warned
+    monkeypatch.setattr(torch_setup, "cpu_has_bfloat16", lambda: False)
+    trained(context, run, Kept())
+    assert "slower" not in capsys.readouterr().err
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert torch_setup.slow_precision("bfloat16", "cpu")
+    assert not torch_setup.slow_precision("bfloat16", "auto")
+
+
+def test_the_dry_run_warns_of_slow_bfloat16(project):
+    slow = torch_setup.slow_precision("bfloat16", "cpu")
+    for name, expected in (("gan", None), ("gan-bfloat16", slow)):
+        done = project.gmgan("train", f"digits.{name}.K1.s0", "--dry-run")
+        assert (f"gmgan: warning: {expected}" in done.stderr) is bool(expected)
+        assert ("warning" in done.stderr) is bool(expected)
+        assert json.loads(done.stdout)["settings"]["run"]["model"] == name
 
 
 def test_every_part_learns_and_the_static_prior_stays(params):

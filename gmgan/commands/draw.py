@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def run(context: Context, cell: Run, count, component, sigma_scale, seed, kind, 
             sigma_scale,
             on_block=progress.update,
         )
-    arrays = {"samples": samples, "component": components, "class": classes}
+    arrays: dict[str, Any] = {"samples": samples, "component": components, "class": classes}
     about = context.stamp(
         context.expected.train(cell),
         run=cell.name,
