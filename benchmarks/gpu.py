@@ -1,4 +1,4 @@
-"""The training step on a GPU: right, and how fast in each variant. Needs torch and this package.
+"""The training step on a GPU: right, and how fast in each variant. Needs torch and pydantic only.
 
     python -m benchmarks.gpu                 prints a table; non-zero exit if a check fails
     python -m benchmarks.gpu "MLP, 28 x 28"  one of its parts
@@ -21,7 +21,6 @@ import torch
 
 from benchmarks.cases import BATCH, CASES, TRAINING, flops_per_image, our_trainer, product
 from benchmarks.seeds import SeedsTogether
-from gmgan.models import convolution
 from gmgan.runtime.torch_setup import use
 
 AT_ONCE = (2, 4, 8)
@@ -54,21 +53,21 @@ def largest_difference(network, shape, device):
     ]
     together = steps(SeedsTogether(alike, TRAINING)).unbind(1)
     return max(
-        (found - expected).abs().max().item()
+        (actual - expected).abs().max().item()
         for (expected, alone), among in zip(losses, together, strict=True)
-        for found in (alone, among)
+        for actual in (alone, among)
     )
 
 
 def given(trainer, latents, device):
-    """The trainer, which takes these in the place of its own noise."""
+    """The trainer, made to use these instead of its own noise."""
     latents = iter([[tensor.to(device) for tensor in latent] for latent in latents])
     trainer._latent = latents.__next__
     return trainer
 
 
 def steps(trainer):
-    """What five steps return."""
+    """The losses of five steps."""
     return torch.stack([trainer.step().cpu() for _ in range(5)])
 
 
@@ -101,10 +100,10 @@ def compiled(network, shape, device, precision):
 def together(network, shape, device, precision, count):
     """Images per second of so many seeds in one process, all of them counted."""
     trainers = [
-        our_trainer(network, images_of(shape), device, seed, precision=precision)
-        for seed in range(count)
+        our_trainer(network, images_of(shape), device, seed, precision) for seed in range(count)
     ]
-    return images_per_second(SeedsTogether(trainers, TRAINING), count)
+    training = TRAINING.model_copy(update={"precision": precision})
+    return images_per_second(SeedsTogether(trainers, training), count)
 
 
 def shared(case, device, processes, precision):
@@ -156,8 +155,6 @@ def main():
     if unknown:
         sys.exit(f"benchmarks.gpu: no case '{unknown[0]}'; choose of {', '.join(CASES)}")
     use(options.device, threads=1)  # deterministic, as the pipeline trains
-    if options.device == "cpu":
-        convolution.SMALL = convolution.FEW = 0  # the library's convolutions, as on a GPU
     if options.one:
         network, shape, *_ = CASES[options.one]
         print(alone(network, shape, options.device, options.precision))

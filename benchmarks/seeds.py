@@ -5,8 +5,10 @@ import copy
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
-from gmgan.models.adam import Adam
+from gmgan.config.models import Training
 from gmgan.pixels import to_model_range
+from gmgan.training.optimizer import adam
+from gmgan.training.trainer import Trainer
 
 
 class SeedsTogether:
@@ -15,18 +17,17 @@ class SeedsTogether:
     For objectives without classes and priors without learned parameters.
     """
 
-    def __init__(self, trainers, training):
+    def __init__(self, trainers: list[Trainer], training: Training) -> None:
         self.trainers = trainers
         self.objective = trainers[0].model.objective
-        self.mixed = trainers[0].mixed
+        self.mixed = training.precision == "bfloat16"
         self.modules, self.weights, self.buffers = {}, {}, {}
-        for part, module in trainers[0].model.modules().items():
-            alike = [trainer.model.modules()[part] for trainer in trainers]
+        for part, module in trainers[0].model.named_children():
+            alike = [trainer.model.get_submodule(part) for trainer in trainers]
             self.weights[part], self.buffers[part] = stack_module_state(alike)
             self.modules[part] = copy.deepcopy(module).to("meta").train()
-        rates = {name: training[name] for name in ("learning_rate", "beta1", "beta2")}
         self.optimizers = {
-            part: Adam(list(self.weights[part].values()), **rates)
+            part: adam(list(self.weights[part].values()), training)
             for part in ("generator", "discriminator")
         }
 

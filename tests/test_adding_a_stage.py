@@ -65,7 +65,11 @@ def test_a_stage_that_could_read_undeclared_files_breaks_the_import_contract(ext
     """Without the line the contracts hold, with it they are broken."""
 
     def contracts():
-        command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"]
+        command = [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as c; c()",
+        ]
         return subprocess.run(
             [*command, "--no-cache", "--config", ROOT / "pyproject.toml"],
             cwd=extended.folder,

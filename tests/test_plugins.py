@@ -26,6 +26,7 @@ from gmgan.models.networks import dcgan, mlp
 from gmgan.models.objectives import acgan, gan, supervised
 from gmgan.models.priors import StaticMixture, build_prior
 from gmgan.pipeline import grid
+from gmgan.pipeline.runner import Runner
 
 EXAMPLE = ROOT / "docs" / "examples" / "plugins"
 TEXT = (EXAMPLE / "params.yaml").read_text()
@@ -546,17 +547,11 @@ def test_the_folder_of_params_comes_first_and_once(tmp_path):
 
 
 def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
-    from gmgan.stages import prepare
-    from gmgan.stages.context import Context
-
-    params = load(EXAMPLE / "params.yaml")
+    runner = Runner(load(EXAMPLE / "params.yaml"), tmp_path)
     shapes = plugins.load("shapes:read").__globals__
-    context = Context(params, grid.Paths(tmp_path))
     monkeypatch.setitem(shapes, "CLASSES", ["disc", "square"])
-    with pytest.raises(
-        GmganError, match=r"datasets.shapes.source, shapes:read: .* names 2 classes"
-    ):
-        prepare.run(context, "shapes")
+    with pytest.raises(GmganError, match=r"source shapes:read: .* names 2 classes"):
+        runner.run(runner.job("prepare", source="shapes"))
     assert not list(tmp_path.iterdir())
 
 
@@ -565,17 +560,15 @@ def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
 PRINTS = """
 import json, sys
 from gmgan.config import load
-from gmgan.pipeline.grid import suite_runs
-from gmgan.pipeline.fingerprints import Fingerprints
-params = load("example/params.yaml")
-expected, runs = Fingerprints(params), suite_runs(params, "shapes")
-print(json.dumps({
-    "data": expected.data("shapes"),
-    "floor": expected.floor("shapes"),
-    "report": expected.report("shapes"),
-    **{f"{stage} {run.model}": getattr(expected, stage)(run)
-       for run in runs for stage in ("train", "scores", "tradeoff")},
-}))
+from gmgan.pipeline.graph import Graph
+graph = Graph(load("example/params.yaml"))
+prints = {}
+for job in graph.jobs("shapes"):
+    run = job.names.get("run")
+    if job.stage.name in ("prepare", "floor", "report", "train", "score", "tradeoff"):
+        name = f"{job.stage.name} {run.model}" if run else job.stage.name
+        prints[name] = graph.fingerprint(job)
+print(json.dumps(prints))
 loaded = {"torch", "shapes", "lattice", "wide", "hinge", "sharpness"} & set(sys.modules)
 assert not loaded, loaded
 """
@@ -622,18 +615,18 @@ def of(stages, models=MODELS):
     return {f"{stage} {model}" for stage in stages for model in models}
 
 
-RUN = ("train", "scores", "tradeoff")
+RUN = ("train", "score", "tradeoff")
 
 
 def test_code_of_plug_ins_touches_what_uses_it(changed):
-    everything = {"data", "floor", "report", *of(RUN)}
+    everything = {"prepare", "floor", "report", *of(RUN)}
     assert changed("example/shapes.py", "uniform(3, 5)", "uniform(3, 6)") == everything
     lattice = {"report", *of(RUN, ["gmgan-lattice"])}
     assert changed("example/lattice.py", "2.0 * corners - 1", "2.0 * corners - 0.5") == lattice
     hinge = {"report", *of(RUN, ["gan-hinge"])}
     assert changed("example/hinge.py", "relu(1 - real)", "relu(2 - real)") == hinge
     assert changed("example/wide.py", "LeakyReLU(0.2)", "LeakyReLU(0.1)") == hinge
-    scores = {"floor", "report", *of(["scores"])}
+    scores = {"floor", "report", *of(["score"])}
     assert changed("example/sharpness.py", "(1, 2)", "(2, 1)") == scores
     assert changed("example/params.yaml", "power: 1", "power: 2") == scores
     assert changed("example/params.yaml", "sharpness, generated over", "crispness,") == {"report"}
@@ -651,7 +644,9 @@ def test_modules_of_plug_ins_count_too(changed):
 
 
 def test_what_this_package_gives_to_a_plug_in_counts(changed):
-    found = changed("gmgan/models/priors.py", "math.sqrt(sigma) if", "2 * math.sqrt(sigma) if")
+    found = changed(
+        "gmgan/models/priors.py", "math.sqrt(latent.sigma) if", "2 * math.sqrt(sigma) if"
+    )
     assert found == {"report", *of(RUN)}
 
 
@@ -750,13 +745,13 @@ class TestProject:
 
     def test_points_of_a_plug_in_are_scored_by_its_centres(self, used):
         results = used.folder / "results"
-        floor = json.loads((results / "real" / "cross.floor.json").read_text())["scores"]
+        floor = json.loads((results / "real" / "cross.floor.json").read_text())["score"]
         rows = {row["metric"]: row for row in floor}
         assert rows["modes_captured"]["value"] == 4
         assert rows["high_quality_share"]["value"] > 0.95
         assert (rows["reach"]["spread"], rows["reach"]["extractor"]) == (0.5, "data-space")
         run = json.loads((results / "runs" / "cross.gan.K1.s0" / "scores.json").read_text())
-        assert "reach" in {row["metric"] for row in run["scores"]}
+        assert "reach" in {row["metric"] for row in run["score"]}
         swept = json.loads((results / "runs" / HINGE / "tradeoff.json").read_text())["points"]
         assert "sharpness" not in {row["metric"] for row in swept}
 

@@ -1,27 +1,24 @@
 """Networks, the training step, resuming, sampling."""
 
 import json
-from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
-from gmgan.stages import prepare, train
-from gmgan.stages.context import Context
 from torch import nn
 
 from gmgan.config.models import DcganNetwork, Training
-from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.models.model import SAMPLE_BLOCK, build_model, sample, sample_rows
 from gmgan.models.networks import dcgan
 from gmgan.pipeline import grid
-from gmgan.pipeline.grid import Paths
+from gmgan.pipeline.checkpoints import CheckpointFile
+from gmgan.pipeline.runner import Runner
 from gmgan.pixels import to_model_range, to_stored_range
-from gmgan.records import DataDescription
-from gmgan.training.checkpoint import CheckpointState, refuse_other
+from gmgan.runtime import torch_setup
+from gmgan.training.checkpoint import CheckpointState
 from gmgan.training.optimizer import adam, load_state_of, state_of
-from gmgan.training.train import train as stage
+from gmgan.training.train import train
 from gmgan.training.trainer import Trainer
 
 
@@ -118,6 +115,47 @@ def test_a_state_of_another_network_is_refused():
         steps_of(optimizer, weights := optimizer.param_groups[0]["params"], [weights])
     with pytest.raises(RuntimeError, match=r"no weight fits Adam's 0.exp_avg of \[2, 3\]"):
         load_state_of(optimizers[1], state_of(optimizers[0]))
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("flags\t\t: fpu avx2 avx512f", False),
+        ("flags\t\t: fpu avx512_bf16 amx_bf16", True),
+        ("Features\t: fp asimd bf16 i8mm", True),
+        ("Features\t: fp asimd svebf16x", False),
+        ("isa\t\t: rv64imafdc", None),
+        (None, None),
+    ],
+)
+def test_bfloat16_instructions_are_read_from_cpuinfo(tmp_path, line, expected):
+    path = tmp_path / "cpuinfo"
+    if line is not None:
+        path.write_text(f"processor\t: 0\n{line}\npower management:\n")
+    assert torch_setup.cpu_has_bfloat16(path) is expected
+
+
+def test_slow_bfloat16_is_warned_of_before_training(context, monkeypatch, capsys):
+    run = ci_run(context, "toy-ring-ci.gan.K1.s0", kimg=0.5)
+    for has, warned in ((False, 1), (True, 0), (None, 0)):
+        monkeypatch.setattr(torch_setup, "cpu_has_bfloat16", lambda has=has: has)
+        trained(context, run, Kept(), {"precision": "bfloat16"})
+        assert capsys.readouterr().err.count("18 to 33 times slower than float32") == warned
+    monkeypatch.setattr(torch_setup, "cpu_has_bfloat16", lambda: False)
+    trained(context, run, Kept())
+    assert "slower" not in capsys.readouterr().err
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert torch_setup.slow_precision("bfloat16", "cpu")
+    assert not torch_setup.slow_precision("bfloat16", "auto")
+
+
+def test_the_dry_run_warns_of_slow_bfloat16(project):
+    slow = torch_setup.slow_precision("bfloat16", "cpu")
+    for name, expected in (("gan", None), ("gan-bfloat16", slow)):
+        done = project.gmgan("train", f"digits.{name}.K1.s0", "--dry-run")
+        assert (f"gmgan: warning: {expected}" in done.stderr) is bool(expected)
+        assert ("warning" in done.stderr) is bool(expected)
+        assert json.loads(done.stdout)["settings"]["run"]["model"] == name
 
 
 def test_every_part_learns_and_the_static_prior_stays(params):
@@ -234,34 +272,35 @@ def test_pixel_maps_are_inverse():
 
 
 @pytest.fixture
-def context(params, tmp_path, monkeypatch):
+def make_runner(params, tmp_path, monkeypatch):
+    """A function that gives a runner under changed params; data of toy-ring-ci are prepared."""
     monkeypatch.chdir(tmp_path)
-    return Context(params, Paths(tmp_path / "results"))
+
+    def make(kimg=2.0, **models):
+        entry = params.datasets["toy-ring-ci"]
+        short = entry.training.model_copy(update={"kimg": kimg})
+        datasets = {"toy-ring-ci": entry.model_copy(update={"training": short})}
+        changes = {
+            "datasets": {**params.datasets, **datasets},
+            "models": {**params.models, **models},
+        }
+        runner = Runner(params.model_copy(update=changes), tmp_path / "results")
+        runner.run(runner.job("prepare", source="toy-ring"))
+        return runner
+
+    return make
 
 
-def ci_run(context, name, kimg=2.0):
-    """A run of a data set of the suite `ci`, cheaper still."""
-    params = context.params
-    dataset = grid.parse_run(params, name).dataset
-    entry = params.datasets[dataset]
-    entry = entry.model_copy(update={"training": entry.training.model_copy(update={"kimg": kimg})})
-    context.params = params.model_copy(update={"datasets": {**params.datasets, dataset: entry}})
-    prepare.run(context, dataset)
-    return grid.parse_run(context.params, name)
+def diverging_step(self):
+    self.iteration += 1
+    return torch.full((4,), float("nan"))
 
 
-def test_a_diverged_run_ends_with_a_status(context, monkeypatch):
-    cell = ci_run(context, "toy-ring-ci.gan.K1.s0")
-    monkeypatch.setattr(
-        Trainer,
-        "step",
-        lambda self: (
-            setattr(self, "iteration", self.iteration + 1),
-            torch.full((4,), float("nan")),
-        )[1],
-    )
-    train.run(context, cell)
-    assert json.loads(context.paths.train_about(cell).read_text())["status"] == "diverged"
+def test_a_diverged_run_ends_with_a_status(make_runner, monkeypatch):
+    runner, run = make_runner(), "toy-ring-ci.gan.K1.s0"
+    monkeypatch.setattr(Trainer, "step", diverging_step)
+    runner.run(runner.job("train", run=run))
+    assert runner.read("train", "record", run=run).status == "diverged"
 
 
 class Kept:
@@ -282,22 +321,23 @@ class Interrupted(Exception):
     pass
 
 
-def trained(context, run, checkpoint, training=None):
+def trained(runner, run, checkpoint):
     """What the stage returns, saving a checkpoint as often as it can."""
-    settings = resolved(context.params, run.name)
-    if training:
-        change = {"training": settings.training.model_copy(update=training)}
-        settings = settings.model_copy(update=change)
-    arrays, about = context.data(run.dataset), context.data_about(run.dataset)
-    description = DataDescription(**{f.name: about[f.name] for f in fields(DataDescription)})
-    splits = Splits(**arrays, classes=about["classes"])
-    device = torch.device("cpu")
-    return stage(splits, description, None, settings, device, checkpoint, 0.0, 1)
+    job = runner.job("train", run=run)
+    inputs, settings = runner.inputs(job), runner.settings(job)
+    return train(
+        **inputs,
+        settings=settings,
+        device=torch.device("cpu"),
+        checkpoint=checkpoint,
+        checkpoint_seconds=0.0,
+        threads=1,
+    )
 
 
-def test_an_interrupted_stage_ends_as_an_uninterrupted_one(context, monkeypatch):
-    run = ci_run(context, "toy-ring-ci.gmgan-dynamic.K8.s0")
-    straight, kept, step = trained(context, run, Kept()), Kept(), Trainer.step
+def test_an_interrupted_stage_ends_as_an_uninterrupted_one(make_runner, monkeypatch):
+    runner, run = make_runner(), "toy-ring-ci.gmgan-dynamic.K8.s0"
+    straight, kept, step = trained(runner, run, Kept()), Kept(), Trainer.step
 
     def interrupted(self):
         if self.iteration == 3:
@@ -306,10 +346,10 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(context, monkeypatch)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
     with pytest.raises(Interrupted):
-        trained(context, run, kept)
+        trained(runner, run, kept)
     monkeypatch.setattr(Trainer, "step", step)
     assert int(kept.state.tensors["iteration"]) == 3
-    again = trained(context, run, kept)
+    again = trained(runner, run, kept)
     assert straight.weights.keys() == again.weights.keys()
     for name, array in straight.weights.items():
         assert np.array_equal(array, again.weights[name]), name
@@ -321,39 +361,35 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(context, monkeypatch)
     assert without_seconds[0] == without_seconds[1]
     with pytest.raises(GmganError, match=r"kept does not fit this run .* delete it"):
         del kept.state.tensors["noise"]
-        trained(context, run, kept)
+        trained(runner, run, kept)
 
 
-def test_resume_is_refused_with_a_diff(context):
-    settings = resolved(context.params, "toy-ring-ci.gan.K1.s0").model_dump(mode="json")
-    about = {"settings": json.loads(json.dumps(settings)), "fingerprint": "x"}
-    refuse_other(about, settings, "x", "file")
-    with pytest.raises(GmganError, match="file is a checkpoint of other code or other data"):
-        refuse_other(about, settings, "y", "file")
+def test_a_checkpoint_of_other_settings_or_code_is_refused(params, tmp_path):
+    settings = resolved(params, "toy-ring-ci.gan.K1.s0").model_dump(mode="json")
+    path = tmp_path / "checkpoint"
+    CheckpointFile(path, "x", settings).save({"weight": torch.ones(3)}, {"kimg": 1})
+    assert CheckpointFile(path, "x", settings).load().about == {"kimg": 1}
+    with pytest.raises(GmganError, match="is a checkpoint of other code or other data"):
+        CheckpointFile(path, "y", settings).load()
     settings["training"]["learning_rate"] = 0.5
     with pytest.raises(GmganError, match=r"training.learning_rate: 0.001 -> 0.5"):
-        refuse_other(about, settings, "x", "file")
+        CheckpointFile(path, "x", settings).load()
 
 
-def test_a_damaged_checkpoint_is_named(context, tmp_path):
-    run = ci_run(context, "toy-ring-ci.gan.K1.s0")
-    path = tmp_path / "checkpoint.safetensors"
+def test_a_damaged_checkpoint_is_named(make_runner, tmp_path):
+    runner, path = make_runner(), tmp_path / "checkpoint.safetensors"
     path.write_bytes(b"no checkpoint" * 50)
     with pytest.raises(GmganError, match=f"{path} is damaged"):
-        train.run(context, run, path)
+        runner.run(runner.job("train", run="toy-ring-ci.gan.K1.s0"), path)
 
 
-def test_init_from_continues_from_the_parents_networks(context, monkeypatch):
-    params = context.params
+def test_init_from_continues_from_the_parents_networks(make_runner, params, monkeypatch):
     finetuned = params.models["gmgan-finetuned-wide"].model_copy(
         update={"network": None, "init_from": "gan"}
     )
-    context.params = params.model_copy(
-        update={"models": {**params.models, "gmgan-finetuned-wide": finetuned}}
-    )
-    parent = ci_run(context, "toy-ring-ci.gan.K1.s0")
-    train.run(context, parent)
-    child = grid.parse_run(context.params, "toy-ring-ci.gmgan-finetuned-wide.K8.s0")
+    runner = make_runner(**{"gmgan-finetuned-wide": finetuned})
+    parent = "toy-ring-ci.gan.K1.s0"
+    runner.run(runner.job("train", run=parent))
     started = []
     monkeypatch.setattr(
         Trainer,
@@ -366,10 +402,18 @@ def test_init_from_continues_from_the_parents_networks(context, monkeypatch):
             torch.zeros(4),
         )[2],
     )
-    train.run(context, child)
-    from gmgan.pipeline.artifacts import read_arrays
-
-    weights, _ = read_arrays(context.paths.weights(parent))
-    for name, array in weights.items():
+    runner.run(runner.job("train", run="toy-ring-ci.gmgan-finetuned-wide.K8.s0"))
+    for name, array in runner.read("train", "weights", run=parent).items():
         assert np.array_equal(started[0][name].numpy(), array)
     assert started[0]["prior.means"].shape == (8, 16)
+
+
+def test_a_failed_parent_is_not_continued(make_runner, params, monkeypatch):
+    finetuned = params.models["gmgan-finetuned-wide"].model_copy(
+        update={"network": None, "init_from": "gan"}
+    )
+    runner = make_runner(**{"gmgan-finetuned-wide": finetuned})
+    monkeypatch.setattr(Trainer, "step", diverging_step)
+    runner.run(runner.job("train", run="toy-ring-ci.gan.K1.s0"))
+    with pytest.raises(GmganError, match="toy-ring-ci.gan.K1.s0 did not end well"):
+        runner.run(runner.job("train", run="toy-ring-ci.gmgan-finetuned-wide.K8.s0"))
