@@ -41,7 +41,7 @@ def room_of(module: str) -> str:
     """The package or module below `gmgan`; the worker, which starts commands, stands apart."""
     if module == "gmgan.runtime.worker":
         return "worker"
-    return (module.split(".") + ["gmgan"])[1]
+    return [*module.split("."), "gmgan"][1]
 
 
 def draw(pairs: Counter, path: Path) -> None:
@@ -56,8 +56,9 @@ def draw(pairs: Counter, path: Path) -> None:
     for (start, end), count in sorted(pairs.items()):
         if {start, end} <= set(places) and end not in SMALL:
             style = {"arrowstyle": "-|>", "lw": 0.4 + 0.12 * count, "color": "#0072b2"}
-            curve = {"connectionstyle": "arc3,rad=0.12", "alpha": 0.55, "shrinkA": 12, "shrinkB": 14}
-            axis.annotate("", places[end], places[start], arrowprops={**style, **curve})
+            curve = {"connectionstyle": "arc3,rad=0.12", "alpha": 0.55}
+            ends = {"shrinkA": 12, "shrinkB": 14}
+            axis.annotate("", places[end], places[start], arrowprops=style | curve | ends)
     box = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": "#444444"}
     for room, (x, y) in places.items():
         axis.text(x, y, room, ha="center", va="center", fontsize=10, bbox=box)

@@ -7,6 +7,7 @@ are read, and files found, without running anything; `load` alone imports.
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -37,6 +38,7 @@ def is_local(module: str) -> bool:
     return file is not None and (file == top.with_suffix(".py") or top in file.parents)
 
 
+@cache
 def find(module: str) -> Path | None:
     """The Python file of a module, found without running any code of it; None if there is none."""
     name, places, origin = "", None, None

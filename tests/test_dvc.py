@@ -237,7 +237,7 @@ def test_settle_knows_every_result(pulled):
     from gmgan.pipeline.graph import Graph
 
     graph = Graph(load(pulled.folder / "params.yaml"), pulled.folder / "results")
-    jobs = [job for job in graph.jobs("ci") if graph.carrier(job)]
+    jobs = [job for job in graph.jobs("ci") if job.stage.carrier]
     known = {path for job in jobs for path in graph.outputs(job).values()}
     there = {
         path

@@ -146,8 +146,7 @@ def test_a_flipped_bit_stops_the_stage_that_reads_it(results, file, stage):
 def test_every_output_that_is_read_is_checked(results):
     """All files of the suite, one after the other: flipped, refused, mended, accepted."""
     for job in results.jobs("ci"):
-        carrier = results.carrier(job)
-        for name, path in results.outputs(job).items() if carrier else []:
+        for name, path in results.outputs(job).items() if job.stage.carrier else []:
             whole = path.read_bytes()
             flip(path)
             fresh = Runner(results.params, results.results)

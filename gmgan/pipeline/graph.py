@@ -14,7 +14,6 @@ from gmgan.config.params import Params
 from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
-from gmgan.pipeline.artifacts import Stamped
 from gmgan.pipeline.fingerprints import code_hash, digest
 from gmgan.pipeline.stage import Key, Ref, Refs, Scope, Stage, known_names
 from gmgan.pipeline.stages import STAGES
@@ -43,6 +42,7 @@ class Graph:
         self.params, self.results = params, Path(results)
         self._fingerprints: dict[Job, str] = {}
         self._scopes: dict[tuple[tuple[str, ...], Key], Scope] = {}
+        self._reads: dict[Job, dict[str, Refs]] = {}
         self._runs: dict[str, Run] = {}
 
     def job(self, stage: str, **names: Any) -> Job:
@@ -67,8 +67,10 @@ class Graph:
 
     def reads(self, job: Job) -> dict[str, Refs]:
         """What a job reads, by the name under which its function gets it."""
-        at = self.scope(job)
-        return {name: read(at) for name, read in job.stage.reads.items()}
+        if job not in self._reads:
+            at = self.scope(job)
+            self._reads[job] = {name: read(at) for name, read in job.stage.reads.items()}
+        return self._reads[job]
 
     def settings(self, job: Job) -> BaseModel:
         """The typed settings that a job's function gets."""
@@ -118,23 +120,15 @@ class Graph:
         scored = self.outputs(self.job("score", run=run))["scores"].exists()
         return "scored" if scored else "trained"
 
-    def carrier(self, job: Job) -> tuple[str, Path] | None:
-        """The output that carries the stamp, and its path; None for outputs that nobody reads."""
-        carriers = [
-            name for name, output in job.stage.writes.items() if isinstance(output, Stamped)
-        ]
-        return (carriers[-1], self.outputs(job)[carriers[-1]]) if carriers else None
-
     def input_files(self, job: Job) -> list[str]:
         """The files that a job reads: with every output the one that carries its stamp."""
-        files: dict[Path, None] = {}
+        files: dict[str, None] = {}
         for ref in flat(self.reads(job).values()):
-            files[self.path(ref)] = None
-            carrier = self.carrier(Job(ref.stage, ref.key))
-            if carrier:
-                files[carrier[1]] = None
+            names = dict(zip(ref.stage.per, ref.key, strict=True))
+            for output in (ref.output, ref.stage.carrier):
+                files[f"{self.results}/{ref.stage.writes[output].path.format(**names)}"] = None
         local = [path for path in job.stage.local_files(self.scope(job)) if Path(path).exists()]
-        return [*map(str, files), *local]
+        return [*files, *local]
 
     def jobs(self, suite: str) -> list[Job]:
         """All jobs of a suite, each once and after those that it reads from."""

@@ -6,6 +6,7 @@ at all, the one with the stamp last.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -59,40 +60,21 @@ class Runner(Graph):
         """The content of a file. Raises GmganError if it is missing, out of date or damaged."""
         job, path = Job(ref.stage, ref.key), self.path(ref)
         artifact = ref.stage.writes[ref.output]
-        carrier = self.carrier(job)
-        assert carrier is not None
-        try:
-            if isinstance(artifact, Stamped) and carrier[0] == ref.output:
+        with _named(path):
+            if isinstance(artifact, Stamped) and ref.output == ref.stage.carrier:
                 value, stamp = artifact.read_stamped(path)
                 self._check_stamp(job, path, stamp)
-                self._stamps[job] = stamp
                 return value
             if self.stamp(job)["files"].get(ref.output) != hash_file(path):
                 raise Damaged("its content is not the one that was written")
             return artifact.read(path)
-        except FileNotFoundError as error:
-            raise GmganError(
-                f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
-            ) from error
-        except Damaged as error:
-            raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
 
     def stamp(self, job: Job) -> dict[str, Any]:
         """The stamp of a job's outputs: `fingerprint`, `provenance`, `files`."""
         if job not in self._stamps:
-            name, path = self.carrier(job) or ("", Path())
-            artifact = job.stage.writes[name]
-            assert isinstance(artifact, Stamped)
-            try:
-                stamp = artifact.read_stamp(path)
-            except FileNotFoundError as error:
-                raise GmganError(
-                    f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
-                ) from error
-            except Damaged as error:
-                raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
-            self._check_stamp(job, path, stamp)
-            self._stamps[job] = stamp
+            path, artifact = self.outputs(job)[job.stage.carrier], _carrier_of(job)
+            with _named(path):
+                self._check_stamp(job, path, artifact.read_stamp(path))
         return self._stamps[job]
 
     def fits(self, job: Job) -> bool:
@@ -106,24 +88,22 @@ class Runner(Graph):
 
     def write(self, job: Job, value: Any) -> None:
         """Write the outputs of a job, the one that carries the stamp last."""
-        paths, writes = self.outputs(job), job.stage.writes
-        values = {name: getattr(value, name) for name in writes} if len(writes) > 1 else {}
-        carrier = self.carrier(job)
-        for name, path in paths.items():
-            if carrier is None or name != carrier[0]:
-                writes[name].write(path, values[name])
-        if carrier:
-            name, path = carrier
-            hashes = {other: hash_file(file) for other, file in paths.items() if other != name}
-            artifact = writes[name]
-            assert isinstance(artifact, Stamped)
+        paths, stage = self.outputs(job), job.stage
+        several = len(stage.writes) > 1
+        values = {name: getattr(value, name) if several else value for name in stage.writes}
+        others = [name for name in stage.writes if name != stage.carrier]
+        for name in others:
+            stage.writes[name].write(paths[name], values[name])
+        if stage.carrier:
+            hashes = {name: hash_file(paths[name]) for name in others}
             stamp = {
                 "fingerprint": self.fingerprint(job),
                 "provenance": provenance(),
                 "files": hashes,
             }
-            record = with_hashes(artifact, values.get(name, value), hashes)
-            artifact.write_stamped(path, record, stamp)
+            artifact = _carrier_of(job)
+            record = with_hashes(artifact, values[stage.carrier], hashes)
+            artifact.write_stamped(paths[stage.carrier], record, stamp)
 
     @cached_property
     def device(self) -> Any:
@@ -166,6 +146,7 @@ class Runner(Graph):
                 f"{path} was made from other parameters or other code; make it again "
                 f"(snakemake --cores 1 {path})"
             )
+        self._stamps[job] = stamp
 
     def _load(self, refs: Refs, lazy: bool) -> Any:
         if isinstance(refs, dict):
@@ -173,6 +154,25 @@ class Runner(Graph):
                 return StoredFiles(self, refs)
             return {name: self._load(each, lazy) for name, each in refs.items()}
         return None if refs is None else self.load(refs)
+
+
+def _carrier_of(job: Job) -> Stamped:
+    artifact = job.stage.writes[job.stage.carrier]
+    assert isinstance(artifact, Stamped)
+    return artifact
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """A missing or damaged file in the block becomes one line that names `path` and a cure."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise GmganError(
+            f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
+        ) from error
+    except Damaged as error:
+        raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
 
 
 class StoredFiles(Stored[Any, Any]):

@@ -22,7 +22,7 @@ def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, in
     all that they are made from, and how many were removed. Raises GmganError if Snakemake cannot
     plan.
     """
-    jobs = [job for job in runner.jobs(suite) if runner.carrier(job)]
+    jobs = [job for job in runner.jobs(suite) if job.stage.carrier]
     files = {job: set(runner.outputs(job).values()) for job in jobs}
     if not any(path.exists() for job in jobs for path in files[job]):
         return 0, 0

@@ -7,15 +7,16 @@ of its Snakemake rule.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
 
 from gmgan.config.params import Dataset, Params
-from gmgan.config.run import Run
+from gmgan.config.run import Run, RunSettings
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
-from gmgan.pipeline.artifacts import Artifact
+from gmgan.pipeline.artifacts import Artifact, Stamped
 
 Key = tuple[str | Run, ...]
 
@@ -39,18 +40,21 @@ class Scope:
     @classmethod
     def of(cls, params: Params, names: Mapping[str, Any]) -> "Scope":
         """The scope of a key, given as {name: part}. Raises GmganError for unknown names."""
-        scope = cls(params, **names)
-        if scope.suite:
-            params.lookup("suites", scope.suite)
-        if scope.extractor_id and not scope.dataset:
-            dataset, extractor = grid.extractor_owner(params, scope.extractor_id)
-            scope = replace(scope, dataset=dataset, extractor=extractor)
-        if scope.run or scope.source:
-            scope = replace(scope, dataset=scope.run.dataset if scope.run else scope.source)
-        if scope.dataset:
-            params.lookup("datasets", scope.dataset)
-            scope = replace(scope, source=params.source_names[scope.dataset])
-        return scope.seen_by(scope.extractor) if scope.extractor else scope
+        names = dict(names)
+        if "suite" in names:
+            params.lookup("suites", names["suite"])
+        if "extractor_id" in names:
+            owner = grid.extractor_owner(params, names["extractor_id"])
+            names["dataset"], names["extractor"] = owner
+        if "run" in names:
+            names["dataset"] = names["run"].dataset
+        dataset = names.setdefault("dataset", names.get("source", ""))
+        if dataset:
+            params.lookup("datasets", dataset)
+            names["source"] = params.source_names[dataset]
+        if "extractor" in names:
+            names["extractor_id"] = grid.extractor_id(params, dataset, names["extractor"])
+        return cls(params, **names)
 
     def seen_by(self, extractor: str) -> "Scope":
         """The same with one of the data set's extractors."""
@@ -71,6 +75,11 @@ class Scope:
         """The run; only for stages per run."""
         assert self.run is not None
         return self.run
+
+    @cached_property
+    def run_settings(self) -> RunSettings:
+        """The resolved settings of the run; only for stages per run."""
+        return grid.settings(self.params, self.the_run)
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,12 @@ class Stage:
     def __getitem__(self, name: str) -> "Output":
         """One of the stage's outputs, as another stage reads it."""
         return Output(self, name)
+
+    @cached_property
+    def carrier(self) -> str:
+        """The output that carries the stamp; empty for outputs that no stage reads."""
+        carriers = [name for name, output in self.writes.items() if isinstance(output, Stamped)]
+        return carriers[-1] if carriers else ""
 
     def key(self, at: Scope) -> Key:
         """The key of the stage's job in a scope."""
@@ -180,7 +195,7 @@ def of_parent(read: Output) -> Read:
     """Reads one of the run that a run continues; None for a run that starts from scratch."""
 
     def refs(at: Scope) -> Refs:
-        parent = grid.settings(at.params, at.the_run).init_from
+        parent = at.run_settings.init_from
         return read(at.within(run=parent)) if parent else None
 
     return refs

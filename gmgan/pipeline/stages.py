@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from gmgan import data, models, plugins
 from gmgan.config import settings as of
 from gmgan.config.evaluation import ClassifierExtractor, Extractor
-from gmgan.config.run import Run, RunSettings
+from gmgan.config.run import Run
 from gmgan.data.splits import Splits
 from gmgan.evaluation.settings import ScoringSettings, SweepSettings, scoring_settings
 from gmgan.pipeline import grid
@@ -141,7 +141,7 @@ train: Stage = Stage(
         "preview": Picture("runs/{run}/grid.png"),
         "record": Json("runs/{run}/train.json", TrainingRecord, {"weights_sha256": "weights"}),
     },
-    settings=lambda at: _run(at),
+    settings=lambda at: at.run_settings,
     code=lambda settings: [
         plugins.module_of(settings.network.kind, models.NETWORKS),
         plugins.module_of(settings.prior.kind, models.PRIORS),
@@ -163,7 +163,7 @@ sample = Stage(
         "description": prepare["description"],
     },
     writes={"samples": Arrays("runs/{run}/samples.safetensors", Generated)},
-    settings=lambda at: of.SampleSettings(run=_run(at), n_fake=at.entry.evaluation.n_fake),
+    settings=lambda at: of.SampleSettings(run=at.run_settings, n_fake=at.entry.evaluation.n_fake),
     compute="gmgan.evaluation.generate:generate",
     handles=("device",),
     needs=Needs(memory_mb=4000, minutes=60, gpu=True),
@@ -219,7 +219,7 @@ tradeoff = Stage(
     },
     writes={"points": Json("runs/{run}/tradeoff.json", Tradeoff)},
     settings=lambda at: SweepSettings(
-        run=_run(at), scoring=_scoring(at), sweep=at.entry.evaluation.sweep
+        run=at.run_settings, scoring=_scoring(at), sweep=at.entry.evaluation.sweep
     ),
     compute="gmgan.evaluation.sweep:sweep",
     handles=("device",),
@@ -241,7 +241,7 @@ cluster = Stage(
     },
     writes={"clusters": Json("runs/{run}/clusters.json", Clusters)},
     settings=lambda at: of.ClusterSettings(
-        run=_run(at),
+        run=at.run_settings,
         clustering=at.entry.evaluation.clustering,
         classifier=_clustering_classifier(at),
     ),
@@ -263,7 +263,7 @@ explore = Stage(
     },
     writes={"explored": Arrays("runs/{run}/explore.safetensors", Explored)},
     settings=lambda at: of.ExploreSettings(
-        run=_run(at), sigma_scales=at.entry.evaluation.sweep.sigma_scales
+        run=at.run_settings, sigma_scales=at.entry.evaluation.sweep.sigma_scales
     ),
     compute="gmgan.evaluation.explore:explore",
     handles=("device",),
@@ -328,10 +328,6 @@ STAGES = {stage.name: stage for stage in list(vars().values()) if isinstance(sta
 # --- settings -------------------------------------------------------------------------------------
 
 
-def _run(at: Scope) -> RunSettings:
-    return grid.settings(at.params, at.the_run)
-
-
 def _runs(at: Scope) -> list[Run]:
     return grid.suite_runs(at.params, at.suite)
 
@@ -359,7 +355,7 @@ def _is_trained(at: Scope) -> bool:
 
 
 def _training_minutes(at: Scope) -> int:
-    return int(max(30, _run(at).training.kimg * 1000 / 150 / 60))
+    return int(max(30, at.run_settings.training.kimg * 1000 / 150 / 60))
 
 
 def _paths(path: str | None) -> list[str]:
