@@ -18,7 +18,7 @@ ERRORS = [
         ["features", "digits.gan.K1.s0", "clasifier"],
         "unknown extractor 'clasifier'; did you mean classifier",
     ),
-    (["train", "digits.gan.K1.s0"], "results/data/digits.safetensors is missing; run"),
+    (["train", "digits.gan.K1.s0"], "results/data/digits.json is missing; run"),
     (["sample", "digits.gan.K1.s0"], "train.json is missing; run the stage"),
     (["score", "digits.gan.K1.s0"], "samples.safetensors is missing"),
     (["report"], "floor.json is missing; run the stage"),

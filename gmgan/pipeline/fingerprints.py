@@ -27,6 +27,7 @@ PASSIVE = (
     "gmgan.records",
     "gmgan.runtime.progress",
 )
+SHOWN = {"Metric": ("label", "digits", "source", "panels")}  # arguments that only the report reads
 FACES = ("gmgan", "gmgan.data", "gmgan.models", "gmgan.models.networks", "gmgan.models.objectives")
 
 
@@ -94,13 +95,17 @@ def _parse(module: str) -> tuple[str, frozenset[str]]:
 
 
 class _Bare(ast.NodeTransformer):
-    """Removes what does not compute: docstrings, and annotations of arguments and results.
+    """Removes what does not compute: docstrings, annotations of arguments and results, and what
+    only the report shows.
 
     Annotations in a class body stay: they declare the fields of dataclasses.
     """
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            shown = SHOWN.get(node.func.id, ())
+            node.keywords = [each for each in node.keywords if each.arg not in shown]
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):

@@ -27,7 +27,9 @@ try:
     SUITE = str(config.get("suite", PARAMS.suite))
     RUNS = suite_runs(PARAMS, SUITE)
     GRAPH = Graph(PARAMS)
-    GRAPH.fingerprint(GRAPH.job("report", suite=SUITE))  # plug-ins are missing or wrong here
+    GRAPH.fingerprint(
+        GRAPH.job("report", suite=SUITE)
+    )  # plug-ins are missing or wrong here
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
