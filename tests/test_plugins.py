@@ -644,7 +644,8 @@ def test_modules_of_plug_ins_count_too(changed):
 
 
 def test_what_this_package_gives_to_a_plug_in_counts(changed):
-    found = changed("gmgan/models/priors.py", "math.sqrt(latent.sigma) if", "2 * math.sqrt(0) if")
+    old = "math.sqrt(latent.sigma) if"
+    found = changed("gmgan/models/priors.py", old, f"2 * {old}")
     assert found == {"report", *of(RUN)}
 
 

@@ -118,8 +118,9 @@ def results(finished, tmp_path):
 
 
 def flip(path):
+    """Flip the lowest bit of the last byte; of JSON in the last digit of its hash."""
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1
+    content[-1 if path.suffix != ".json" else content.rindex(b'"') - 1] ^= 1
     path.write_bytes(content)
 
 
@@ -149,9 +150,7 @@ def test_every_output_that_is_read_is_checked(results):
         for name, path in results.outputs(job).items() if job.stage.carrier else []:
             whole = path.read_bytes()
             flip(path)
-            fresh = Runner(results.params, results.results)
-            # the last byte of JSON is a line break
-            assert fresh.fits(job) == (path.suffix == ".json"), name
+            assert not Runner(results.params, results.results).fits(job), name
             path.write_bytes(whole)
             assert Runner(results.params, results.results).fits(job), name
 
