@@ -178,11 +178,6 @@ class Params(Strict):
         return {name: owner(name) for name in self.datasets}
 
     @property
-    def model_titles(self) -> dict[str, str]:
-        """A model's name -> its title."""
-        return {name: model.title for name, model in self.models.items()}
-
-    @property
     def baselines(self) -> dict[str, str]:
         """A model's name -> the model that it is compared with, for those that have one."""
         return {name: model.baseline for name, model in self.models.items() if model.baseline}

@@ -72,17 +72,6 @@ def has_clusters(params: Params, run: Run) -> bool:
     return run.K > 1 and not params.models[run.model].needs_labels and labelled
 
 
-def trained_runs(params: Params, runs: list[Run]) -> list[Run]:
-    """`runs` and the runs that they continue from, each once."""
-    trained = dict.fromkeys(runs)
-    for run in runs:
-        parent = parent_run(params, run, params.models[run.model])
-        while parent:
-            trained[parent] = None
-            parent = parent_run(params, parent, params.models[parent.model])
-    return list(trained)
-
-
 def settings(params: Params, run: Run) -> RunSettings:
     """The data set's settings, changed by the model's. Raises GmganError for an impossible run."""
     check_run(params, run)
