@@ -41,7 +41,7 @@ def extractor(
     """
     if isinstance(settings.extractor, InceptionExtractor):
         return _inception(settings.extractor, archives)
-    assert data is not None and description is not None
+    assert data is not None and description is not None and settings.source is not None
     return _trained(data, description, settings.extractor, settings.source, device)
 
 

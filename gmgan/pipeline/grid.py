@@ -1,6 +1,7 @@
 """From a suite to its runs, under which names, in which files."""
 
 import re
+from difflib import get_close_matches
 
 from gmgan.config import Model, Params, Run, RunSettings
 from gmgan.errors import GmganError
@@ -14,16 +15,18 @@ def parse_run(params: Params, name: str) -> Run:
     """The run called `name`; raises GmganError for a malformed name or an impossible run."""
     match = _RUN_NAME.fullmatch(name)
     if not match:
+        suites = (suite_runs(params, suite) for suite in params.suites)
+        near = get_close_matches(name, {run.name for runs in suites for run in runs})
         raise GmganError(
-            f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>,"
-            " for example digits.gmgan-static.K10.s0"
+            f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>, for example "
+            f"{' or '.join(near) or 'digits.gmgan-static.K10.s0'}"
         )
     run = Run(match["dataset"], match["model"], int(match["K"]), int(match["seed"]))
     check_run(params, run)
     return run
 
 
-def check_run(params: Params, run: Run):
+def check_run(params: Params, run: Run) -> None:
     """Raise GmganError if a run cannot exist; the message says why."""
     dataset = params.lookup("datasets", run.dataset)
     model = params.lookup("models", run.model)
