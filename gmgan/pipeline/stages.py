@@ -218,7 +218,9 @@ tradeoff = Stage(
     reads=dict(**TRAINED, **REAL, extractor_weights=each_extractor(extractor["weights"])),
     writes=dict(points=Json("runs/{run}/tradeoff.json", records.Tradeoff)),
     settings=lambda at: SweepSettings(
-        run=at.run_settings, scoring=_scoring(at), sweep=at.entry.evaluation.sweep
+        run=at.run_settings,
+        scoring=_scoring(at).model_copy(update={"metrics": {}}),  # metrics of the user's own
+        sweep=at.entry.evaluation.sweep,
     ),
     compute="gmgan.evaluation.sweep:sweep",
     handles=("device",),
