@@ -750,7 +750,7 @@ class TestProject:
         assert rows["high_quality_share"]["value"] > 0.95
         assert (rows["reach"]["spread"], rows["reach"]["extractor"]) == (0.5, "data-space")
         run = json.loads((results / "runs" / "cross.gan.K1.s0" / "scores.json").read_text())
-        assert "reach" in {row["metric"] for row in run["score"]}
+        assert "reach" in {row["metric"] for row in run["scores"]}
         swept = json.loads((results / "runs" / HINGE / "tradeoff.json").read_text())["points"]
         assert "sharpness" not in {row["metric"] for row in swept}
 
