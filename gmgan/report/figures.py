@@ -214,7 +214,7 @@ def convergence(curves: pd.DataFrame, styles: Styles) -> str:
 
 
 @matplotlib.rc_context({**STYLE, "axes.grid": False})
-def contingencies(counts: pd.DataFrame, rows_label: str, columns_label: str) -> str:
+def contingencies(counts: pd.DataFrame, rows_label: str) -> str:
     """Shares of classes per component (or cluster), one panel a model: rows sum to 1.
 
     counts (DataFrame): title, group, class, count; groups and classes in order. Returns SVG.
@@ -233,7 +233,7 @@ def contingencies(counts: pd.DataFrame, rows_label: str, columns_label: str) -> 
         if max(len(str(name)) for name in table.columns) > 2:
             axis.tick_params(axis="x", rotation=90)
         axis.set_title(title, fontsize=8)
-        axis.set(xlabel=columns_label, ylabel="" if i % 4 else rows_label)
+        axis.set(xlabel="class", ylabel="" if i % 4 else rows_label)
     bar = figure.colorbar(picture, ax=figure.axes, shrink=0.6, fraction=0.03, use_gridspec=False)
     bar.set_label("share of the row")
     ConstrainedLayoutEngine().execute(figure)
