@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from gmgan.config.settings import RealFeatureSettings
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation.neighbours import nearest_distances
@@ -37,7 +38,7 @@ class Reference:
 
     def floor(self, rows: T) -> tuple[T, T]:
         """The two disjoint real halves, as (stand-in for generated, reference)."""
-        return (rows[self.floor_real : self.floor_real + self.floor_fake], rows[: self.floor_real])
+        return rows[self.floor_real :][: self.floor_fake], rows[: self.floor_real]
 
 
 def choose_reference(total: int, n_real: int, n_fake: int, seed: int) -> Reference:
@@ -62,7 +63,7 @@ def other_split_order(total: int, n_real: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(total)[:n_real]
 
 
-def reference_of(data: Splits, settings: ScoringSettings) -> Reference:
+def reference_of(data: Splits, settings: ScoringSettings | RealFeatureSettings) -> Reference:
     """Which samples of its reference split the scores of a data set compare with."""
     seed = derive_seed("reference", settings.dataset, settings.split)
     total = len(getattr(data, settings.split))

@@ -64,10 +64,10 @@ def welch_test(values, others) -> Difference:
     pooled = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
     if pooled == 0:
         return Difference(effect, 0.0, float(effect == 0), None, seeds)
-    found = stats.ttest_ind(a, b, equal_var=False)
-    interval = found.confidence_interval(0.95)
+    result = stats.ttest_ind(a, b, equal_var=False)
+    interval = result.confidence_interval(0.95)
     half = float(interval.high - interval.low) / 2
-    return Difference(effect, half, float(found.pvalue), effect / float(pooled), seeds)
+    return Difference(effect, half, float(result.pvalue), effect / float(pooled), seeds)
 
 
 def holm(p_values) -> list[float]:
