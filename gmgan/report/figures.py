@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
+from matplotlib.layout_engine import ConstrainedLayoutEngine, LayoutEngine, TightLayoutEngine
 from matplotlib.ticker import LogLocator, NullLocator
 
 from gmgan.evaluation.metrics import in_order, metric_of
@@ -103,8 +103,7 @@ def training_curves(histories: pd.DataFrame) -> str:
                 axis.legend(fontsize=7, loc="best")
         pair[0].set_title(titles[i], fontsize=8)
         pair[1].set(xlabel="kimg", ylim=(0, 1))
-    TightLayoutEngine().execute(figure)
-    return _svg(figure)
+    return _svg(figure, TightLayoutEngine())
 
 
 def extent_of(centres: np.ndarray, std: float) -> float:
@@ -130,8 +129,7 @@ def scatters(
         axis.scatter(x, y, s=1.5, lw=0, c=colours, rasterized=True)
         axis.set(xlim=side, ylim=side, aspect="equal", xticks=[], yticks=[])
         axis.set_title(title, fontsize=8)
-    TightLayoutEngine().execute(figure)
-    return _svg(figure)
+    return _svg(figure, TightLayoutEngine())
 
 
 @matplotlib.rc_context(STYLE)
@@ -160,16 +158,14 @@ def sweep(points: pd.DataFrame, styles: Styles) -> str:
         if metric.better == "lower":  # distances fall by decades
             _log_scale(axis)
         axis.set(xlabel="sigma_scale s", ylabel=metric.label)
-    _legend_below(figure, plane)
-    return _svg(figure)
+    return _svg(figure, _legend_below(figure, plane))
 
 
 @matplotlib.rc_context(STYLE)
 def effect_of_k(scores: pd.DataFrame, styles: Styles) -> str:
     """Scores against K with 95 % intervals; models with a single K are lines across.
 
-    scores (DataFrame): of gmgan.report.tables.effect_of_k, for one extractor or several. Returns
-    SVG.
+    scores (DataFrame): of gmgan.report.tables.effect_of_k. Returns SVG.
     """
     ticks = sorted(scores[~scores.is_baseline].K.unique())
     figure, axes = _panels(scores.metric.nunique(), 3, (3.1, 2.4), (0, 0.5))
@@ -191,8 +187,7 @@ def effect_of_k(scores: pd.DataFrame, styles: Styles) -> str:
             axis.set_ylim(max(bottom, -0.03), min(top, 1.03))
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
         axis.set(xlabel="K", ylabel=metric.label)
-    _legend_below(figure, axes[0])
-    return _svg(figure)
+    return _svg(figure, _legend_below(figure, axes[0]))
 
 
 @matplotlib.rc_context(STYLE)
@@ -209,8 +204,7 @@ def convergence(curves: pd.DataFrame, styles: Styles) -> str:
             every = max(1, len(line) // 8)
             _means(axis, "kimg", line, 0.12, label=title, markevery=every, **styles[title])
         axis.set(xlabel="kimg", ylabel=metric_of(metric).label)
-    _legend_below(figure, axes[0])
-    return _svg(figure)
+    return _svg(figure, _legend_below(figure, axes[0]))
 
 
 @matplotlib.rc_context({**STYLE, "axes.grid": False})
@@ -236,8 +230,7 @@ def contingencies(counts: pd.DataFrame, rows_label: str) -> str:
         axis.set(xlabel="class", ylabel="" if i % 4 else rows_label)
     bar = figure.colorbar(picture, ax=figure.axes, shrink=0.6, fraction=0.03, use_gridspec=False)
     bar.set_label("share of the row")
-    ConstrainedLayoutEngine().execute(figure)
-    return _svg(figure)
+    return _svg(figure, ConstrainedLayoutEngine())
 
 
 def _panels(
@@ -279,20 +272,20 @@ def png_address(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()
 
 
-def _legend_below(figure: Figure, axis: Axes) -> None:
-    """One legend for all panels, under them."""
+def _legend_below(figure: Figure, axis: Axes) -> LayoutEngine:
+    """One legend for all panels, under them: the layout that leaves room for it."""
     handles, labels = axis.get_legend_handles_labels()
-    lines = -(-len(labels) // 5)
-    height = figure.get_size_inches()[1]
-    TightLayoutEngine(rect=(0, (0.25 * lines + 0.1) / height, 1, 1)).execute(figure)
     figure.legend(handles, labels, loc="lower center", ncols=min(5, len(labels)), fontsize=8)
+    bottom = (0.25 * -(-len(labels) // 5) + 0.1) / figure.get_size_inches()[1]
+    return TightLayoutEngine(rect=(0, bottom, 1, 1))
 
 
-def _svg(figure: Figure) -> str:
+def _svg(figure: Figure, layout: LayoutEngine) -> str:
     """The figure as SVG text, without the ids that nothing refers to.
 
     A figure that keeps its layout engine is drawn twice; here layouts are computed before.
     """
+    layout.execute(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=140, metadata={"Date": None})
     plt.close(figure)

@@ -72,10 +72,9 @@ def _ours(
         reasons = []
         if extractor != result["extractor"]:
             reasons.append(f"ours by {extractor}, theirs by {result['extractor']}")
-        if result["n"] is None:
-            reasons.append(f"ours at n = {n_fake:,}, theirs not stated")
-        elif n_fake != result["n"]:
-            reasons.append(f"ours at n = {n_fake:,}, theirs at n = {result['n']:,}")
+        if n_fake != result["n"]:
+            stated = "not stated" if result["n"] is None else f"at n = {result['n']:,}"
+            reasons.append(f"ours at n = {n_fake:,}, theirs {stated}")
         yield {
             "dataset": dataset,
             "model": model_label(model, K, titles),

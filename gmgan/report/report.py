@@ -73,12 +73,8 @@ def report(
     order = list(settings.models)
     runs = sorted(settings.runs, key=lambda run: (order.index(run.model), run.K, run.seed))
     trainings = {run: trained[run] for run in runs}
-    sections = [
-        Section(
-            name, [run for run in runs if run.dataset == name], table, sweep, material, settings
-        )
-        for name in settings.datasets
-    ]
+    of = {name: [run for run in runs if run.dataset == name] for name in settings.datasets}
+    sections = [Section(name, of[name], table, sweep, material, settings) for name in of]
     points = {name for name, dataset in settings.datasets.items() if dataset.is_points}
     tested = claims.Evidence(table, sweep, settings.baselines, points)
     verdicts = claims.evaluate(claims.load_claims(), tested)
@@ -177,19 +173,14 @@ def _origin(record: TrainingRecord) -> dict[str, Any]:
 
 def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
     """For each claim its verdict and the comparisons behind it, fit for the page."""
-    rows = []
-    for claim in claims.load_claims():
-        own = verdicts[verdicts.claim == claim["id"]]
+    rows = claims.load_claims()
+    for row in rows:
+        own = verdicts[verdicts.claim == row["id"]]
         compared = evidence.plain(own[own.comparison.notna()])
-        rows.append(
-            {
-                **claim,
-                "verdict": claims.summarise(own.verdict),
-                "counts": dict(Counter(row["verdict"] for row in compared).most_common()),
-                "reason": "" if compared else own.reason.iloc[0],
-                "comparisons": [row | {"trace": evidence.trace_of_claim(row)} for row in compared],
-            }
-        )
+        row["verdict"] = claims.summarise(own.verdict)
+        row["counts"] = dict(Counter(each["verdict"] for each in compared).most_common())
+        row["reason"] = "" if compared else own.reason.iloc[0]
+        row["comparisons"] = [each | {"trace": evidence.trace_of_claim(each)} for each in compared]
     return rows
 
 

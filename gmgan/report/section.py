@@ -24,6 +24,7 @@ from gmgan.records import Stored
 from gmgan.report import claims, explorer, figures, tables
 
 SCATTER_POINTS = 2000
+SCORES = ["metric", "model", "K", "extractor", "split", "n_real", "n_fake"]
 COUNTS = ["title", "seed", "group", "class", "count"]  # columns of tables of counts
 KINDS = {  # name of a table -> group of its metrics
     "scores": "samples",
@@ -50,10 +51,9 @@ class Material:
 
 
 class Section:
-    """What the report says of one data set: `frames` of numbers, and `drawings` of them.
+    """`frames` of numbers and `drawings` of them, both by name.
 
-    Both are dicts by name; a drawing is a function without arguments that gives SVG. It draws the
-    frame of its own name where there is one.
+    A drawing is a function that gives SVG: of the frame of its own name where there is one.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Section:
         self.name, self.runs, self.material = name, runs, material
         self.entry: Dataset = settings.datasets[name]
         self.description = material.descriptions[name]
-        self.titles = settings.titles
+        self.titles, labels = settings.titles, {**settings.titles, **BASELINES}
         order = {model: i for i, model in enumerate([*settings.models, *BASELINES])}
         rows = table[table.dataset == name]
         rows = rows.assign(place=rows.model.map(order).fillna(len(order)))
@@ -79,13 +79,12 @@ class Section:
             self.first.setdefault((run.model, run.K), run)
         self.scored = {run: material.scores[run] for run in runs}
         self.own = shown_metrics(self.entry.evaluation.metrics)
-        titles = {**self.titles, **BASELINES}
         self.tables = {
-            kind: tables.score_tables(self.rows, group, titles, self.own)
+            kind: tables.score_tables(self.rows, group, labels, self.own)
             for kind, group in KINDS.items()
         }
         self.frames = {
-            "scores": self._scores(),
+            "scores": tables.over_seeds(self.rows[self.rows.metric.notna()], SCORES),
             "sweep": self._sweep(sweep[sweep.dataset == name]),
             "effect-of-k": tables.effect_of_k(self.rows, self.titles, settings.baselines),
             "convergence": self._convergence(),
@@ -154,9 +153,7 @@ class Section:
         """What the explorer calls the components, or the classes of a conditional generator."""
         if run.K > 1:
             return [f"component {i}" for i in range(count)]
-        if count > 1:
-            return [f"class {name}" for name in self.description.classes]
-        return []
+        return [f"class {name}" for name in self.description.classes] if count > 1 else []
 
     def _extent(self) -> float:
         """Half the side of plots of points."""
@@ -178,15 +175,11 @@ class Section:
         columns = ["title", "seed", "generated", "held_out", "n_generated", "n_held_out"]
         return pd.DataFrame(lines, columns=columns)
 
-    def _scores(self) -> pd.DataFrame:
-        by = ["metric", "model", "K", "extractor", "split", "n_real", "n_fake"]
-        return tables.over_seeds(self.rows[self.rows.metric.notna()], by)
-
     def _sweep(self, points: pd.DataFrame) -> pd.DataFrame:
         pairs = zip(points.model, points.K, strict=True)
-        labels = [tables.model_label(model, K, self.titles) for model, K in pairs]
+        titles = [tables.model_label(model, K, self.titles) for model, K in pairs]
         by = ["extractor", "metric", "title", "sigma_scale", "n_fake"]
-        return tables.over_seeds(points.assign(title=labels), by)
+        return tables.over_seeds(points.assign(title=titles), by)
 
     def _convergence(self) -> pd.DataFrame:
         lines = [

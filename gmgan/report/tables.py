@@ -11,6 +11,7 @@ from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.report.statistics import holm, mean_interval, paired_test
 
 FLOOR = "real"
+ARROWS = {1: "↑", -1: "↓", 0: ""}  # of a metric's direction
 PROTOCOL = ("n_real", "n_fake", "extractor", "extractor_hash", "split")
 
 
@@ -149,7 +150,7 @@ def _marks(columns: list[pd.Series], direction: int) -> list[str]:
 def to_markdown(table: ScoreTable) -> str:
     """A ScoreTable as a Markdown table: the best bold, what is not significantly worse italic."""
     around = {"best": "**", "close": "*", "": ""}
-    lines = [["model", *(f"{label} {_arrow(d)}".strip() for _, label, d in table.columns)]]
+    lines = [["model", *(f"{label} {ARROWS[d]}".strip() for _, label, d in table.columns)]]
     lines.append(["---", *["---:"] * len(table.columns)])
     for label, _, cells in table.rows:
         lines.append([label, *(around[c.mark] + c.text + around[c.mark] for c in cells)])
@@ -159,18 +160,14 @@ def to_markdown(table: ScoreTable) -> str:
 def to_latex(table: ScoreTable) -> str:
     """A ScoreTable as a LaTeX tabular (booktabs): the best bold, what is close to it italic."""
     command = {"best": r"\textbf{%s}", "close": r"\textit{%s}", "": "%s"}
-    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
-    head = [f"{_tex(label)} {arrows[_arrow(d)]}".strip() for _, label, d in table.columns]
+    arrows = {1: r"$\uparrow$", -1: r"$\downarrow$", 0: ""}
+    head = [f"{_tex(label)} {arrows[d]}".strip() for _, label, d in table.columns]
     lines = [" & ".join(["model", *head]) + r" \\", r"\midrule"]
     for label, _, cells in table.rows:
         texts = [command[cell.mark] % _tex(cell.text) for cell in cells]
         lines.append(" & ".join([_tex(label), *texts]) + r" \\")
     begin = r"\begin{tabular}{l" + "r" * len(table.columns) + "}"
     return "\n".join([begin, r"\toprule", *lines, r"\bottomrule", r"\end{tabular}", ""])
-
-
-def _arrow(direction: int) -> str:
-    return "↑" if direction > 0 else "↓" if direction < 0 else ""
 
 
 SYMBOLS = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "é": r"\'e", "~": r"\~{}"}
