@@ -82,8 +82,8 @@ def inception(weights: dict[str, torch.Tensor]) -> FeatureExtractorInceptionV3:
 
     Its forward gives (pool features N x 2048, logits N x 1008).
     """
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)  # torch-fidelity unpickles its input: give it our own bytes
+    buffer = io.BytesIO()  # torch-fidelity unpickles its input: give it our own bytes
+    torch.save(weights, buffer)
     buffer.seek(0)
     try:
         net = FeatureExtractorInceptionV3(

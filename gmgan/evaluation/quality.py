@@ -6,7 +6,7 @@ of the quality score is quoted from memory of the paper and unconfirmed; its cal
 unit of its distances are ours.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -159,47 +159,33 @@ def quality_diversity(
     return {"quality": value, "diversity": diversity, **parts, "quality_diversity": both}
 
 
+SHARED: dict[str, Any] = {"score": quality_diversity, "better": "higher"}
+SHARED |= {"bounded": True, "swept": True}
 QUALITY = Metric(
+    **SHARED,
     name="quality",
     label="quality",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
     data="all",
     source="after Ben-Yosef and Weinshall 2018; form unconfirmed, unit and a are ours",
-    swept=True,
     panels=frozenset({"sweep", "effect-of-k"}),
 )
 DIVERSITY = Metric(
+    **SHARED,
     name="diversity",
     label="diversity",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
     data="all",
     source="Ben-Yosef and Weinshall, as a public re-implementation reads the ICLR 2019 submission",
-    swept=True,
     panels=frozenset({"sweep", "effect-of-k"}),
 )
 QUALITY_DIVERSITY = Metric(
-    name="quality_diversity",
-    label="quality and diversity",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
-    data="all",
-    source="ours",
-    swept=True,
+    **SHARED, name="quality_diversity", label="quality and diversity", data="all", source="ours"
 )
 DIVERSITY_INTRA = Metric(
+    **SHARED,
     name="diversity_intra",
     label="diversity, within pairs",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
     source="as diversity; leaving out a sample with itself is ours; MS-SSIM by torchmetrics",
-    swept=True,
 )
-DIVERSITY_INTER = replace(
-    DIVERSITY_INTRA, name="diversity_inter", label="diversity, over classes", source="as diversity"
+DIVERSITY_INTER = Metric(
+    **SHARED, name="diversity_inter", label="diversity, over classes", source="as diversity"
 )

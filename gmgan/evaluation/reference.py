@@ -51,9 +51,8 @@ def choose_reference(total: int, n_real: int, n_fake: int, seed: int) -> Referen
         raise GmganError(
             f"evaluation.n_real is {n_real}, but the split has only {total} samples; lower n_real"
         )
-    floor_real, floor_fake = n_real, n_fake
-    if n_real + n_fake > total:
-        floor_real, floor_fake = min(n_real, total // 2), min(n_fake, total // 2)
+    most = total if n_real + n_fake <= total else total // 2
+    floor_real, floor_fake = min(n_real, most), min(n_fake, most)
     order = np.random.default_rng(seed).permutation(total)
     return Reference(order[: max(n_real, floor_real + floor_fake)], n_real, floor_real, floor_fake)
 
