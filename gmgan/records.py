@@ -132,13 +132,13 @@ class Snapshots(Record):
 class Generated(Record):
     """The samples that a run is scored on; empty arrays if `status` is a failed training's.
 
-    samples: uint8 N x H x W x C or float32 N x 2; components, classes: int64 N, the class is -1
-    where the model gives none. status: `ok`, `collapsed`, or the training's.
+    samples: uint8 N x H x W x C or float32 N x 2; component, class_: int64 N, the class is -1 where
+    the model gives none. status: `ok`, `collapsed`, or the training's.
     """
 
     samples: np.ndarray
-    components: np.ndarray
-    classes: np.ndarray
+    component: np.ndarray
+    class_: np.ndarray
     status: str
 
 

@@ -52,8 +52,8 @@ def generated(n=6):
     rng = np.random.default_rng(0)
     return Generated(
         samples=rng.integers(0, 256, (n, 4, 4, 1), np.uint8),
-        components=rng.integers(0, 3, n),
-        classes=np.full(n, -1),
+        component=rng.integers(0, 3, n),
+        class_=np.full(n, -1),
         status="ok",
     )
 

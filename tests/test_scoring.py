@@ -80,7 +80,7 @@ def tiles(rng):
     components, logits = np.arange(N) % 3, normal(rng, N, 4)
     return {
         "samples": Generated(
-            samples=images(rng, N), components=components, classes=components, status="ok"
+            samples=images(rng, N), component=components, class_=components, status="ok"
         ),
         "snapshots": NO_SNAPSHOTS,
         "data": data,
@@ -105,11 +105,11 @@ def test_images_get_every_metric_that_fits(tiles):
     assert {row.metric for row in scores.scores} == IMAGE_METRICS | components
     seen = tiles["features"]["small"].logits.argmax(1)
     table = np.zeros((3, 4), int)
-    np.add.at(table, (tiles["samples"].components, seen), 1)
+    np.add.at(table, (tiles["samples"].component, seen), 1)
     assert scores.groups == {"small": table.tolist()}
     rows = by_name(scores.scores)
     assert rows["component_purity"].value == pytest.approx(table.max(1).sum() / N)
-    assert rows["class_accuracy"].value == np.mean(seen == tiles["samples"].classes)
+    assert rows["class_accuracy"].value == np.mean(seen == tiles["samples"].class_)
     fid = rows["fid"]
     order = slice(0, N)
     real = moments(tiles["real"]["small"].features[order])
@@ -131,7 +131,7 @@ def test_plain_gans_have_no_scores_of_components(tiles):
     tiles = with_settings(tiles, run=Run("tiles", "gan", 1, 0))
     names = {row.metric for row in score(**tiles).scores}
     assert names == IMAGE_METRICS | {"class_accuracy"}
-    tiles["samples"].classes[:] = -1
+    tiles["samples"].class_[:] = -1
     scores = score(**tiles)
     assert {row.metric for row in scores.scores} == IMAGE_METRICS
     assert np.shape(scores.groups["small"]) == (1, 4)
@@ -139,7 +139,7 @@ def test_plain_gans_have_no_scores_of_components(tiles):
 
 def test_a_run_without_samples_has_a_status_and_no_numbers(tiles):
     none = np.empty(0, np.int64)
-    failed = Generated(samples=none, components=none, classes=none, status="diverged")
+    failed = Generated(samples=none, component=none, class_=none, status="diverged")
     empty = Features(features=none, logits=none, status="diverged")
     scores = score(**tiles | {"samples": failed, "features": {"small": empty}})
     assert (scores.status, scores.scores, scores.groups) == ("diverged", [], {})
@@ -219,8 +219,8 @@ def ring(params, rng):
     return {
         "samples": Generated(
             samples=points[:1000],
-            components=labels[:1000],
-            classes=labels[:1000] * 0 - 1,
+            component=labels[:1000],
+            class_=labels[:1000] * 0 - 1,
             status="ok",
         ),
         "snapshots": Snapshots(

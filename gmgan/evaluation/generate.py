@@ -27,7 +27,7 @@ def generate(
     """
     if record.status != "ok":
         none, ids = np.empty(0, np.uint8), np.empty(0, np.int64)
-        return Generated(samples=none, components=ids, classes=ids, status=record.status)
+        return Generated(samples=none, component=ids, class_=ids, status=record.status)
     model, run = restore_model(settings.run, weights, description, device), settings.run.run
     with Progress(settings.n_fake, f"samples of {run}", "samples") as progress:
         seed, shown = derive_seed("samples", run.dataset, run.seed), progress.update
@@ -35,4 +35,4 @@ def generate(
     spread = samples.std(axis=0, dtype=np.float64).mean()
     collapsed = spread < COLLAPSED_BELOW["images" if samples.ndim == 4 else "points"]
     status = "collapsed" if collapsed else "ok"
-    return Generated(samples=samples, components=ids, classes=classes, status=status)
+    return Generated(samples=samples, component=ids, class_=classes, status=status)

@@ -150,8 +150,8 @@ def _with_classes(fake: Samples, samples: Generated, K: int) -> Samples:
     """`fake` with the classes and components of its samples, where the model gives them."""
     return replace(
         fake,
-        targets=samples.classes if (samples.classes >= 0).all() else None,
-        components=samples.components if K > 1 else None,
+        targets=samples.class_ if (samples.class_ >= 0).all() else None,
+        components=samples.component if K > 1 else None,
     )
 
 

@@ -140,7 +140,8 @@ class Json(Stamped):
 class Arrays(Stamped):
     """Arrays as safetensors: the fields of a record that are arrays, the others in the header.
 
-    A record of type dict holds arrays under names of their own.
+    A field called `class_` is stored as `class`. A record of type dict holds arrays under names of
+    their own.
     """
 
     def encode(self, value: Any) -> bytes:
@@ -171,11 +172,10 @@ class Arrays(Stamped):
         if self.record is dict:
             return {name: np.asarray(array, order="C") for name, array in value.items()}, {}
         arrays = {
-            each.name: np.asarray(getattr(value, each.name), order="C")
-            for each in fields(value)
-            if isinstance(getattr(value, each.name), np.ndarray)
+            name: array for name, array in vars(value).items() if isinstance(array, np.ndarray)
         }
         others = _adapter(self.record).dump_python(value, exclude={"stamp", *arrays})
+        arrays = {name.rstrip("_"): np.asarray(a, order="C") for name, a in arrays.items()}
         return arrays, finite({name: item for name, item in others.items() if item is not None})
 
 
@@ -236,8 +236,9 @@ def _adapter(record: type) -> TypeAdapter:
 
 
 def _restored(record: type, content: dict[str, Any], stamp: dict[str, Any]) -> Any:
+    names = {each.name.rstrip("_"): each.name for each in fields(record)}
     try:
-        value = _adapter(record).validate_python(content)
+        value = _adapter(record).validate_python({names.get(k, k): v for k, v in content.items()})
     except ValidationError as error:
         first = error.errors()[0]
         raise Damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error

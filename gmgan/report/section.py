@@ -268,8 +268,8 @@ class Section:
         panels = []
         for run in self.first.values():
             generated = self.material.samples[run]
-            by_class = run.K == 1 and (generated.classes >= 0).all()
-            colour = generated.classes if by_class else generated.components
+            by_class = run.K == 1 and (generated.class_ >= 0).all()
+            colour = generated.class_ if by_class else generated.component
             if len(colour):
                 panels.append((self._title(run), generated.samples[:most], colour[:most]))
         held_out = self.material.data[self.name].test[:most]
