@@ -18,8 +18,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from gmgan import plugins
-from gmgan.config import Latent, PluginSource, Training
-from gmgan.config.models import MlpNetwork
+from gmgan.config.data import PluginSource
+from gmgan.config.models import Latent, MlpNetwork, Training
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits, check_splits
 from gmgan.errors import GmganError, unknown_name

@@ -58,15 +58,6 @@ class DigitsSource(Strict):
         return 10
 
 
-_TORCHVISION_SHAPES = {
-    "mnist": (28, 28, 1),
-    "fashion-mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3),
-    "stl10": (96, 96, 3),
-    "stl10-unlabelled": (96, 96, 3),
-}
-
-
 class TorchvisionSource(Strict):
     """An official data set, by torchvision's addresses and hashes.
 
@@ -79,8 +70,9 @@ class TorchvisionSource(Strict):
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        height, width, channels = _TORCHVISION_SHAPES[self.kind]
-        return (self.size or height, self.size or width, channels)
+        official = {"mnist": 28, "fashion-mnist": 28, "cifar10": 32}.get(self.kind, 96)
+        size = self.size or official
+        return (size, size, 1 if official == 28 else 3)
 
     @property
     def n_classes(self) -> int | None:
@@ -137,9 +129,8 @@ class PluginSource(Strict):
     def _points_or_square_images(self) -> Self:
         shape = self.sample_shape
         points = shape == (2,)
-        if not points and (
-            len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8 or shape[2] not in (1, 3)
-        ):
+        square = len(shape) == 3 and shape[0] == shape[1] >= 8 and shape[2] in (1, 3)
+        if not points and not square:
             raise ValueError(
                 "sample_shape is [S, S, 1] or [S, S, 3] for square images of at least 8 pixels, "
                 f"or [2] for points (got {list(shape)})"
