@@ -121,7 +121,7 @@ def _check_prior(
 
 
 def _check_network(networks: Any, options: Any = None, sample_shape: Sequence[int] = IMAGE) -> None:
-    options, shape = options or {}, tuple(channels_first(list(sample_shape)))
+    options, shape = options or {}, channels_first(list(sample_shape))
 
     def built(name: str, seed: int = 1) -> Any:
         torch.manual_seed(seed)

@@ -58,6 +58,9 @@ class DigitsSource(Strict):
         return 10
 
 
+OfficialName = Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
+
+
 class TorchvisionSource(Strict):
     """An official data set, by torchvision's addresses and hashes.
 
@@ -65,7 +68,7 @@ class TorchvisionSource(Strict):
     100,000 unlabelled images.
     """
 
-    kind: Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
+    kind: OfficialName
     size: PositiveInt | None = None
 
     @property

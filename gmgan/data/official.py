@@ -5,12 +5,14 @@ them against the official MD5 before anything is read.
 """
 
 import codecs
+import gzip
 import io
 import os
 import pickle
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,8 +25,7 @@ from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
-Fetch = Callable[[str, str, list[str]], Path]  # (path in the mirror, MD5, addresses) -> local file
-Arrays = tuple[Any, ...]  # training samples, their labels, test samples, their labels, classes
+Arrays = tuple[Any, ...]  # training images, their labels, test images, their labels, classes
 
 
 def read(source: TorchvisionSource, archives: Archives) -> Splits:
@@ -34,22 +35,13 @@ def read(source: TorchvisionSource, archives: Archives) -> Splits:
     """
     allow_torchvision_without_ops()
     readers = {"mnist": _idx, "fashion-mnist": _idx, "cifar10": _cifar10}
-    with tempfile.TemporaryDirectory(prefix="gmgan-") as scratch:
-
-        def fetch(relative: str, md5: str, addresses: list[str]) -> Path:
-            """Link a file into `scratch`, where torchvision looks for it."""
-            target = Path(scratch, relative)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.symlink(_local(source.kind, relative, md5, addresses, archives).resolve(), target)
-            return target
-
-        reader = readers.get(source.kind, _stl10)
-        train, train_labels, test, test_labels, classes = reader(source.kind, scratch, fetch)
+    reader = readers.get(source.kind, _stl10)
+    train, train_labels, test, test_labels, classes = reader(source.kind, archives)
     train, test = (resize_all(images, source.sample_shape[0]) for images in (train, test))
     return Splits(train, train_labels, test, test_labels, [str(name) for name in classes])
 
 
-def _local(name: str, relative: str, md5: str, addresses: list[str], archives: Archives) -> Path:
+def _fetch(name: str, relative: str, md5: str, addresses: list[str], archives: Archives) -> Path:
     """The official file of the data set `name`: the mirror's, or downloaded and kept."""
     from torchvision.datasets.utils import check_integrity, download_url
 
@@ -73,15 +65,21 @@ def _local(name: str, relative: str, md5: str, addresses: list[str], archives: A
     raise GmganError(f"{name}: cannot download {relative} ({failure}); {cure}") from failure
 
 
-def _idx(kind: str, scratch: str, fetch: Fetch) -> Arrays:
+def _idx(kind: str, archives: Archives) -> Arrays:
+    """MNIST's format: a header of 16 bytes before images and of 8 before labels."""
     from torchvision import datasets
 
     cls = datasets.MNIST if kind == "mnist" else datasets.FashionMNIST
+    parts: list[np.ndarray] = []
     for name, md5 in cls.resources:
-        fetch(f"{cls.__name__}/raw/{name}", md5, [mirror + name for mirror in cls.mirrors])
-    train, test = (cls(scratch, train=is_train, download=True) for is_train in (True, False))
-    parts = [(split.data.numpy()[:, :, :, None], split.targets.numpy()) for split in (train, test)]
-    return *parts[0], *parts[1], train.classes
+        addresses = [mirror + name for mirror in cls.mirrors]
+        path = _fetch(kind, f"{cls.__name__}/raw/{name}", md5, addresses, archives)
+        content = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+        if "images" in name:
+            parts.append(content[16:].reshape(-1, 28, 28, 1).copy())
+        else:
+            parts.append(content[8:].astype(np.int64))
+    return *parts, cls.classes
 
 
 def _empty_array(subtype: type, shape: tuple[int, ...], dtype: str | bytes) -> np.ndarray:
@@ -109,19 +107,25 @@ class _ArraysOnly(pickle.Unpickler):
         return self.allowed[module, name]
 
 
-def _cifar10(kind: str, scratch: str, fetch: Fetch) -> Arrays:
-    from torchvision.datasets import CIFAR10
-
-    with tarfile.open(fetch(CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url])) as archive:
+@contextmanager
+def _members(path: Path, folder: str) -> Iterator[Callable[[str], bytes]]:
+    """A function that gives the content of the files of one folder of a tar archive."""
+    with tarfile.open(path) as archive:
 
         def member(name: str) -> bytes:
-            file = archive.extractfile(f"{CIFAR10.base_folder}/{name}")
-            assert file is not None  # a file, not a folder: the archive's hash is right
+            file = archive.extractfile(f"{folder}/{name}")
+            assert file is not None  # the archive has the right hash
             return file.read()
 
-        train, test = (
-            [name for name, _ in part] for part in (CIFAR10.train_list, CIFAR10.test_list)
-        )
+        yield member
+
+
+def _cifar10(kind: str, archives: Archives) -> Arrays:
+    from torchvision.datasets import CIFAR10
+
+    path = _fetch(kind, CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url], archives)
+    train, test = ([name for name, _ in each] for each in (CIFAR10.train_list, CIFAR10.test_list))
+    with _members(path, CIFAR10.base_folder) as member:
         return read_cifar10_batches(member, train, test, CIFAR10.meta["filename"])
 
 
@@ -142,13 +146,18 @@ def read_cifar10_batches(
     return *batches(train), *batches(test), load(meta)["label_names"]
 
 
-def _stl10(kind: str, scratch: str, fetch: Fetch) -> Arrays:
+def _stl10(kind: str, archives: Archives) -> Arrays:
+    """Pixels are stored channel by channel, each column by column; labels begin at 1."""
     from torchvision.datasets import STL10
 
-    fetch(STL10.filename, STL10.tgz_md5, [STL10.url])
-    labelled, parts = kind == "stl10", []
-    for split in ("train" if labelled else "unlabeled", "test"):
-        loaded = STL10(scratch, split=split, download=True)
-        labels = loaded.labels.astype(np.int64) if labelled else np.full(len(loaded.data), -1)
-        parts += [loaded.data.transpose(0, 2, 3, 1).copy(), labels]
-    return *parts, loaded.classes if labelled else []
+    path = _fetch(kind, STL10.filename, STL10.tgz_md5, [STL10.url], archives)
+    parts: list[np.ndarray] = []
+    labelled = kind == "stl10"
+    with _members(path, STL10.base_folder) as member:
+        for split in ("train" if labelled else "unlabeled", "test"):
+            pixels = np.frombuffer(member(f"{split}_X.bin"), np.uint8).reshape(-1, 3, 96, 96)
+            parts.append(pixels.transpose(0, 3, 2, 1).copy())
+            stored = member(f"{split}_y.bin") if labelled else bytes(len(pixels))  # 0: none
+            parts.append(np.frombuffer(stored, np.uint8).astype(np.int64) - 1)
+        classes = member(STL10.class_names_file).decode().splitlines() if labelled else []
+    return *parts, classes
