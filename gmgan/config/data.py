@@ -1,6 +1,6 @@
 """Sources of data sets: where the samples come from and which shape they have."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
@@ -13,10 +13,7 @@ class PointSource(Strict):
     std: PositiveFloat
     n_train: PositiveInt
     n_test: PositiveInt
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return (2,)
+    sample_shape: ClassVar[tuple[int, ...]] = (2,)
 
 
 class RingSource(PointSource):
@@ -48,14 +45,8 @@ class DigitsSource(Strict):
 
     kind: Literal["digits"]
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return (8, 8, 1)
-
-    @property
-    def n_classes(self) -> int:
-        return 10
+    sample_shape: ClassVar[tuple[int, ...]] = (8, 8, 1)
+    n_classes: ClassVar[int] = 10
 
 
 OfficialName = Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
