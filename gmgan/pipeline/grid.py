@@ -3,7 +3,9 @@
 import re
 from difflib import get_close_matches
 
-from gmgan.config import Model, Params, Run, RunSettings
+from gmgan.config.models import Model
+from gmgan.config.params import Params
+from gmgan.config.run import Run, RunSettings
 from gmgan.errors import GmganError
 
 _RUN_NAME = re.compile(

@@ -291,8 +291,8 @@ collect = Stage(
 
 
 def _report_settings(at: Scope) -> settings.ReportSettings:
-    baselines = at.params.baselines
-    used = {name for run in at.runs for name in (run.model, baselines.get(run.model))}
+    trained = {run.model for run in at.runs}
+    used = trained | {at.params.models[name].baseline for name in trained}
     return settings.ReportSettings(
         suite=at.suite,
         title=at.params.suites[at.suite].title,
