@@ -2,13 +2,16 @@
 
 from itertools import combinations
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import one_hot
 
+from gmgan.models.model import Model
 from gmgan.pixels import to_stored_range
 
 
-def pairs_of(model, most):
+def pairs_of(model: Model, most: int) -> list[tuple[int, int]]:
     """Pairs (a, b), a < b, of the first `most` components, or classes of a conditional generator.
 
     Empty for a plain GAN, which has neither.
@@ -18,7 +21,14 @@ def pairs_of(model, most):
 
 
 @torch.no_grad()
-def walks(model, pairs, steps, rows, seed, device="cpu"):
+def walks(
+    model: Model,
+    pairs: list[tuple[int, int]],
+    steps: int,
+    rows: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+) -> list[np.ndarray]:
     """Samples on the way from a to b for each of `pairs`: array of len(pairs) x rows x steps.
 
     The generator's input goes in equal steps from that of a to that of b; a row keeps its noise, so
@@ -27,17 +37,17 @@ def walks(model, pairs, steps, rows, seed, device="cpu"):
     stream = torch.Generator().manual_seed(seed)
     eps = torch.randn(rows, model.prior.dim, generator=stream).to(device)
     shares = torch.linspace(0, 1, steps, device=device).view(1, steps, 1)
-    found = []
+    ways = []
     for a, b in pairs:
         start, end = (_inputs(model, group, eps).unsqueeze(1) for group in (a, b))
         inputs = (start + shares * (end - start)).flatten(0, 1)
         with model.evaluating():
             samples = to_stored_range(model.generator(inputs))
-        found.append(samples.reshape(rows, steps, *samples.shape[1:]))
-    return found
+        ways.append(samples.reshape(rows, steps, *samples.shape[1:]))
+    return ways
 
 
-def _inputs(model, group, eps):
+def _inputs(model: Model, group: int, eps: Tensor) -> Tensor:
     """What the generator sees for one component or class: rows x (dim [+ n_classes])."""
     index = torch.full((len(eps),), group, device=eps.device)
     if not model.objective.conditional:

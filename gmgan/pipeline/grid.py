@@ -23,7 +23,7 @@ def parse_run(params: Params, name: str) -> Run:
     return run
 
 
-def check_run(params: Params, run: Run):
+def check_run(params: Params, run: Run) -> None:
     """Raise GmganError if a run cannot exist; the message says why."""
     dataset = params.lookup("datasets", run.dataset)
     model = params.lookup("models", run.model)

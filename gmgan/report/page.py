@@ -1,11 +1,12 @@
 """The page: a Jinja template with autoescape, everything inlined."""
 
 from importlib import resources
+from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 
-def render(**content) -> str:
+def render(**content: Any) -> str:
     """The report as one self-contained HTML document; text is escaped, figures are not."""
     folder = resources.files("gmgan.report") / "templates"
     environment = Environment(
