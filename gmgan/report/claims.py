@@ -56,7 +56,7 @@ class Evidence:
 
 
 def shared_components(table: pd.DataFrame) -> dict[str, set[int]]:
-    """For each data set the values of K that all its mixtures have.
+    """The values of K that all mixtures of a data set have, for each data set.
 
     Values that only some models have are there to show the effect of K: they take no part in other
     comparisons. Where no value is shared, all count.

@@ -215,7 +215,7 @@ def _verdicts(settings: ReportSettings, table: pd.DataFrame, sweep: pd.DataFrame
 
 
 def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each claim its verdict and the comparisons behind it, fit for the page."""
+    """The verdict on each claim and the comparisons behind it, as the page shows them."""
     rows = []
     for claim in claims.load_claims():
         own = verdicts[verdicts.claim == claim["id"]]

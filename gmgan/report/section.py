@@ -212,7 +212,7 @@ class Section:
         return tables.over_seeds(pd.DataFrame(lines, columns=columns), columns[:3])
 
     def _unreached(self) -> dict[str, int]:
-        """For each model, how many seeds never reached 95 % of the modes."""
+        """How many seeds of each model never reached 95 % of the modes."""
         counts: dict[str, int] = {}
         for run, scored in self.scored.items():
             if scored.reached_95_modes is False:
