@@ -2,8 +2,8 @@
 # make test   the same set-up, then all tests
 # make lint   the same set-up, then the checks of style, types and imports
 # make setup  only the set-up; then `. .venv/bin/activate`
-# make bench  measure speed beside what one would use instead; writes benchmarks/results.csv
-# make lock   choose the newest versions again and write requirements.lock
+# make bench  compare speed with the usual alternatives; writes benchmarks/results.csv
+# make lock   resolve the newest versions and write requirements.lock
 #
 # CORES=4 make   to use other than all cores; PYTHON=... for another interpreter
 

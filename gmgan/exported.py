@@ -41,7 +41,7 @@ class Exported:
         """`count` samples (uint8 N x H x W x C, or float32 N x 2), their components and classes.
 
         component: only this one; sigma_scale: factor on every Sigma_k. Sample i
-        depends on `seed` and i alone; the same as `gmgan sample --seed`.
+        depends on `seed` and i alone; the same as `gmgan draw --seed`.
         """
         stream = derive_seed("drawn", self.config["settings"]["run"]["dataset"], seed)
         return sample(self.model, count, stream, self.device, component, sigma_scale)

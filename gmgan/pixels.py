@@ -1,4 +1,4 @@
-"""Fixed maps between stored samples and the range that networks see, and picture tiling."""
+"""Conversion between stored samples and the range of the networks; pictures of many samples."""
 
 from typing import TYPE_CHECKING
 

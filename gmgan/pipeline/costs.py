@@ -93,7 +93,7 @@ def default_device(graph: Graph) -> str:
 
 
 def jobs_of_runs(graph: Graph, suite: str) -> dict[Run, list[Job]]:
-    """The jobs of each run, trainings that it continues from included under their own run."""
+    """The jobs of each run; the training of a parent is listed under the parent."""
     jobs: dict[Run, list[Job]] = {}
     for job in graph.jobs(suite):
         if "run" in job.names:
@@ -121,9 +121,9 @@ def _kind(settings: RunSettings, sample_shape: tuple[int, ...]) -> str:
 
 
 def measured_by(graph: Graph, device: str) -> Measured:
-    """What the finished runs in the results folder took that ran on `device`.
+    """Speeds and times of the finished runs in the results folder that ran on `device`.
 
-    On a CPU: with as many threads as params.yaml sets.
+    On a CPU only runs with the number of threads in params.yaml count.
     """
     measured = Measured({}, {})
     params = graph.params

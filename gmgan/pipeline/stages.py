@@ -1,4 +1,4 @@
-"""The page of stages: what each stage reads, writes, is told, computes and needs.
+"""The page of stages: what each stage reads and writes, its settings, function and needs.
 
     prepare -> extractor -> real_features -> floor
     prepare -> train -> sample -> features -> score
@@ -6,7 +6,7 @@
 
 From this page follow the files and fingerprints of the Snakemake rules, the check that an input is
 up to date (runner.py), `gmgan settle`, `gmgan list` and the costs (graph.py and its users).
-stage.py explains the words, gmgan/records.py the records.
+stage.py explains the types used here, gmgan/records.py the records.
 """
 
 from collections.abc import Iterable
@@ -149,7 +149,7 @@ train: Stage = Stage(
     ],
     compute="gmgan.training.train:train",
     handles=("device", "checkpoint", "checkpoint_seconds", "threads"),
-    # at least 150 images per second, and half an hour in any case
+    # enough for 150 images per second, and at least half an hour
     needs=Needs(memory_mb=4000, minutes=lambda at: _training_minutes(at), gpu=True),
 )
 

@@ -1,8 +1,8 @@
 """Which GPU a process uses: every GPU has a number of shares, and a process holds one of them.
 
 A share is a lock on a file in the machine's folder for temporary files; it ends with the process,
-however that ends. So trainings that were started without knowledge of each other (two pipelines,
-a job and a command by hand) spread over the GPUs and wait when all shares are taken.
+however that ends. So trainings that were started independently (two pipelines, a job and a command
+by hand) spread over the GPUs and wait when all shares are taken.
 """
 
 import fcntl
@@ -20,7 +20,8 @@ _held: list[BufferedWriter] = []  # open files whose locks are this process's sh
 def devices() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; without torch.
 
-    Numbers become the driver's unique names: under a scheduler every job may call its GPU 0.
+    Numbers are replaced by the driver's unique names, because under a scheduler every job may see
+    its GPU as number 0.
     """
     installed = _installed()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -1,4 +1,4 @@
-"""Functions called side by side, in forks of this process."""
+"""Calls functions in parallel, in forks of this process."""
 
 import multiprocessing
 import signal
