@@ -62,7 +62,7 @@ def start_up(folder):
 
 
 def graphs():
-    """Seconds of `snakemake -n` on grids of about so many jobs."""
+    """Seconds of `snakemake -n` on suites of about this many jobs."""
     for jobs, goal in GRAPHS.items():
         seeds = f"0-{round(jobs / JOBS_OF_A_SEED) - 1}"
         suite = (
