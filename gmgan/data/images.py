@@ -3,15 +3,11 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
-from gmgan.config.data import ImagesSource
-from gmgan.data.archives import Archives
 from gmgan.data.resizing import fit
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
@@ -19,7 +15,7 @@ from gmgan.errors import GmganError
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
-def read(source: ImagesSource, archives: Archives) -> Splits:
+def read(source, archives) -> Splits:
     """Read `source.path`, a folder or a zip, in the order of the file names.
 
     Raises GmganError when the path is missing, its hash is not the expected one, the archive or an
@@ -48,27 +44,25 @@ def read(source: ImagesSource, archives: Archives) -> Splits:
             return _read_members(
                 source,
                 path,
-                {name: partial(archive.read, name) for name in archive.namelist()},
+                {name: lambda name=name: archive.read(name) for name in archive.namelist()},
             )
     except zipfile.BadZipFile as error:
         raise GmganError(f"{path} is no whole zip file ({error}); fetch it again") from error
 
 
-def _check_hash(path: Path, expected: str) -> None:
+def _check_hash(path, expected):
     if path.is_dir():
         raise GmganError(f"{path}: source.sha256 is for zip files, not for folders; remove it")
     with open(path, "rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-    if actual != expected:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
         raise GmganError(
-            f"{path} has SHA-256 {actual[:16]}..., expected {expected[:16]}...; fetch "
+            f"{path} has SHA-256 {found[:16]}..., expected {expected[:16]}...; fetch "
             "it again or correct source.sha256"
         )
 
 
-def _read_members(
-    source: ImagesSource, path: Path, members: Mapping[str, Callable[[], bytes]]
-) -> Splits:
+def _read_members(source, path, members):
     names = sorted(
         name
         for name in members
@@ -94,13 +88,11 @@ def _read_members(
     return Splits(images[~is_test], labels[~is_test], images[is_test], labels[is_test], classes)
 
 
-def _held_out(name: str, fraction: float) -> bool:
+def _held_out(name, fraction):
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < fraction * 2**32
 
 
-def decode(
-    read_bytes: Callable[[], bytes], place: str, colour: str, size: int, rule: str
-) -> np.ndarray:
+def decode(read_bytes, place, colour, size, rule) -> np.ndarray:
     """One image as uint8 size x size x C, from a function that gives its bytes.
 
     colour (str): `grey` or `rgb`; rule (str): of `gmgan.data.resizing.fit`; `place` names the image

@@ -1,8 +1,6 @@
 """Images from anywhere, without classes: a folder, a zip, or an array in a file."""
 
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,7 +11,7 @@ from gmgan.data.images import SUFFIXES, decode
 from gmgan.errors import GmganError
 
 
-def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
+def read_loose(path, shape):
     """Names (list of N) and images (uint8 N x H x W x C) of `path`, all of `shape` (H, W, C).
 
     A folder (searched through) or a zip of images, in the order of their names; or an .npz or
@@ -35,15 +33,13 @@ def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.
         return _decode_all(path, files, shape)
     try:
         with zipfile.ZipFile(path) as archive:
-            files = {name: partial(archive.read, name) for name in archive.namelist()}
+            files = {name: lambda name=name: archive.read(name) for name in archive.namelist()}
             return _decode_all(path, files, shape)
     except zipfile.BadZipFile as error:
         raise GmganError(f"{path} is no folder, zip, .npz or .safetensors ({error})") from error
 
 
-def _decode_all(
-    path: Path, files: Mapping[str, Callable[[], bytes]], shape: tuple[int, ...]
-) -> tuple[list[str], np.ndarray]:
+def _decode_all(path, files, shape):
     names = sorted(
         name
         for name in files
@@ -58,7 +54,7 @@ def _decode_all(
     return names, images
 
 
-def _array(path: Path) -> np.ndarray:
+def _array(path):
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
@@ -74,10 +70,10 @@ def _array(path: Path) -> np.ndarray:
     else:
         raise GmganError(f"{path} has no array 'samples'; it has {', '.join(sorted(arrays))}")
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or len(images) == 0:
-        given = f"{images.dtype} {_text(images.shape)}"
-        raise GmganError(f"{path}: samples must be uint8, N x H x W x C, got {given}")
+        found = f"{images.dtype} {_text(images.shape)}"
+        raise GmganError(f"{path}: samples must be uint8, N x H x W x C, got {found}")
     return images[..., None] if images.ndim == 3 else images
 
 
-def _text(shape: Sequence[int]) -> str:
+def _text(shape):
     return " x ".join(map(str, shape))

@@ -10,24 +10,17 @@ import pickle
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from gmgan.config.data import TorchvisionSource
-from gmgan.data.archives import Archives
 from gmgan.data.resizing import resize_all
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
-# Images and labels for training, the same for testing, names of the classes.
-Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
 
-
-def read(source: TorchvisionSource, archives: Archives) -> Splits:
+def read(source, archives) -> Splits:
     """Read an official set, downloading what neither mirror nor earlier downloads hold.
 
     Raises GmganError when a file is missing and cannot be downloaded, or has the wrong hash.
@@ -50,14 +43,7 @@ def read(source: TorchvisionSource, archives: Archives) -> Splits:
     )
 
 
-def _fetch(
-    dataset_name: str,
-    relative: str,
-    md5: str,
-    addresses: list[str],
-    scratch: Path,
-    archives: Archives,
-) -> Path:
+def _fetch(dataset_name, relative, md5, addresses, scratch, archives):
     """Put `relative` into `scratch`: linked from the mirror, or downloaded and kept."""
     from torchvision.datasets.utils import check_integrity, download_url
 
@@ -93,7 +79,7 @@ def _fetch(
     ) from failure
 
 
-def _idx(kind: str, scratch: Path, archives: Archives) -> Parts:
+def _idx(kind, scratch, archives):
     from torchvision import datasets
 
     cls = datasets.MNIST if kind == "mnist" else datasets.FashionMNIST
@@ -129,7 +115,7 @@ class _ArraysOnly(pickle.Unpickler):
         }
     )
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module, name):
         if (module, name) not in self.allowed:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a data file")
         if name == "_reconstruct":
@@ -137,13 +123,13 @@ class _ArraysOnly(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _cifar10(kind: str, scratch: Path, archives: Archives) -> Parts:
+def _cifar10(kind, scratch, archives):
     from torchvision.datasets import CIFAR10
 
     path = _fetch(kind, CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url], scratch, archives)
     with tarfile.open(path) as archive:
 
-        def member(name: str) -> bytes:
+        def member(name):
             return archive.extractfile(f"{CIFAR10.base_folder}/{name}").read()
 
         return read_cifar10_batches(
@@ -154,12 +140,10 @@ def _cifar10(kind: str, scratch: Path, archives: Archives) -> Parts:
         )
 
 
-def read_cifar10_batches(
-    member: Callable[[str], bytes], train_names: list[str], test_names: list[str], meta_name: str
-) -> Parts:
+def read_cifar10_batches(member, train_names, test_names, meta_name):
     """Arrays from CIFAR-10's python batches; `member(name)` gives a file's bytes."""
 
-    def batches(names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    def batches(names):
         contents = [
             _ArraysOnly(io.BytesIO(member(name)), encoding="latin1").load() for name in names
         ]
@@ -171,7 +155,7 @@ def read_cifar10_batches(
     return *batches(train_names), *batches(test_names), [str(name) for name in names]
 
 
-def _stl10(kind: str, scratch: Path, archives: Archives) -> Parts:
+def _stl10(kind, scratch, archives):
     from torchvision.datasets import STL10
 
     _fetch(kind, STL10.filename, STL10.tgz_md5, [STL10.url], scratch, archives)

@@ -6,7 +6,7 @@ from PIL import Image
 from gmgan.errors import GmganError
 
 
-def fit(image: Image.Image, size: int, rule: str, place: str) -> np.ndarray:
+def fit(image, size, rule, place) -> np.ndarray:
     """A PIL image as uint8 size x size x C.
 
     rule (str): `crop` scales the short side to `size` (Lanczos) and crops the centre; `stretch`
@@ -32,7 +32,7 @@ def fit(image: Image.Image, size: int, rule: str, place: str) -> np.ndarray:
     return array[:, :, None] if array.ndim == 2 else array
 
 
-def resize_all(images: np.ndarray, size: int) -> np.ndarray:
+def resize_all(images, size) -> np.ndarray:
     """Square uint8 images N x H x W x C to N x size x size x C; unchanged if they fit already."""
     if images.shape[1] == size:
         return images

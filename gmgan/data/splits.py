@@ -23,7 +23,7 @@ class Splits(Record):
     test_labels: np.ndarray
     classes: list[str]
 
-    def __post_init__(self) -> None:
+    def __post_init__(self):
         for split in ("train", "test"):
             samples, labels = getattr(self, split), getattr(self, f"{split}_labels")
             if len(samples) == 0:
@@ -40,7 +40,7 @@ class Splits(Record):
                 )
 
 
-def check_splits(splits: object, sample_shape: tuple[int, ...], n_classes: int) -> None:
+def check_splits(splits, sample_shape, n_classes):
     """Raise GmganError if a reader gave something else than its source declares.
 
     sample_shape (tuple): (H, W, C) or (2,); n_classes (int): 0 for unlabelled data.
@@ -50,10 +50,10 @@ def check_splits(splits: object, sample_shape: tuple[int, ...], n_classes: int) 
     dtype = np.uint8 if len(sample_shape) == 3 else np.float32
     for split in ("train", "test"):
         samples, labels = getattr(splits, split), getattr(splits, f"{split}_labels")
-        given = samples.dtype, samples.shape[1:]
-        if given != (dtype, sample_shape):
+        found = samples.dtype, samples.shape[1:]
+        if found != (dtype, sample_shape):
             raise GmganError(
-                f"the {split} split is {given[0]} {list(given[1])} per sample, "
+                f"the {split} split is {found[0]} {list(found[1])} per sample, "
                 f"expected {np.dtype(dtype)} {list(sample_shape)}"
             )
         if labels.dtype != np.int64:
