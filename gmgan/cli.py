@@ -6,7 +6,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +18,7 @@ from gmgan import __version__
 from gmgan.config import load
 from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
-from gmgan.pipeline.stage import Stage
+from gmgan.pipeline.stage import Scope, Stage
 from gmgan.pipeline.stages import STAGES
 
 if TYPE_CHECKING:
@@ -28,12 +28,9 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 RUN = "digits.gmgan-static.K10.s0"
-EXAMPLE_KEY = {
-    "run": RUN,
-    "dataset": "digits",
-    "extractor": "classifier-digits",
-    "suite": "--suite mnist",
-}
+SUITE = "--suite mnist"
+EXAMPLES = {"run": RUN, "dataset": "digits", "extractor": "classifier-digits", "suite": SUITE}
+PATH = click.Path(path_type=Path)
 QUIET = ("list", "cost")  # their output is for programs: no line on time and memory
 RENAMED = {"grid": "cost"}
 # Options of earlier versions that are commands now: {old command: (its options, new command)}.
@@ -103,12 +100,10 @@ class Commands(click.Group):
         if self.get_command(ctx, name) is None:
             raise GmganError(unknown_name("command", name, self.list_commands(ctx)))
         options, command = MOVED.get(name, ((), ""))
-        for option in args[1:]:
-            if option.partition("=")[0] in options:
-                raise GmganError(
-                    f"{option.partition('=')[0]} is an option of 'gmgan {command}' now; see "
-                    f"gmgan {command} --help"
-                )
+        for option in (argument.partition("=")[0] for argument in args[1:]):
+            if option in options:
+                moved = f"{option} is an option of 'gmgan {command}' now"
+                raise GmganError(f"{moved}; see gmgan {command} --help")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -117,13 +112,12 @@ class Commands(click.Group):
         if ctx.invoked_subcommand not in QUIET:
             unit = 1024**2 if sys.platform == "darwin" else 1024
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
-            seconds = time.monotonic() - started
-            text = f"gmgan {ctx.invoked_subcommand}: {seconds:.1f} s, peak memory {peak:.0f} MiB"
-            print(text, file=sys.stderr)
+            cost = f"{time.monotonic() - started:.1f} s, peak memory {peak:.0f} MiB"
+            print(f"gmgan {ctx.invoked_subcommand}: {cost}", file=sys.stderr)
         return result
 
 
-def _complete(names: Callable[["Params"], list[str]]) -> Callable[..., list[CompletionItem]]:
+def _complete(names: Callable[["Params"], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
     """Completion of an argument by names in params.yaml."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list:
@@ -142,23 +136,34 @@ def _runs_of_all_suites(params: "Params") -> list[str]:
     return sorted({run.name for run in runs})
 
 
-def _command(name: str, help: str, *examples: str) -> Callable[[Function], click.Command]:
-    """A command with its examples under its help."""
+_complete_dataset = _complete(lambda params: params.datasets)
+NAMES = {  # what the user names, as arguments
+    "run": click.argument("run", shell_complete=_complete(_runs_of_all_suites)),
+    "dataset": click.argument("dataset", shell_complete=_complete_dataset),
+    "extractor": click.argument(
+        "extractor", shell_complete=_complete(lambda params: params.extractors)
+    ),
+    "suite": click.option(
+        "--suite",
+        metavar="NAME",
+        help="default: the suite in params.yaml",
+        shell_complete=_complete(lambda params: params.suites),
+    ),
+}
+
+
+def _command(
+    name: str, help: str, names: Sequence[str], *examples: str
+) -> Callable[[Function], click.Command]:
+    """A command on what `names` (keys of NAMES) stand for, with its examples under its help."""
     lines = "\n".join(f"  gmgan {name} {line}".rstrip() for line in examples)
-    return commands.command(name, help=help, epilog=f"\b\nexamples:\n{lines}")
 
+    def declare(function: Function) -> click.Command:
+        for each in reversed(names):
+            function = NAMES[each](function)
+        return commands.command(name, help=help, epilog=f"\b\nexamples:\n{lines}")(function)
 
-_run = click.argument("run", shell_complete=_complete(_runs_of_all_suites))
-_dataset = click.argument("dataset", shell_complete=_complete(lambda params: [*params.datasets]))
-_extractor = click.argument(
-    "extractor", shell_complete=_complete(lambda params: [*params.extractors])
-)
-_suite = click.option(
-    "--suite",
-    metavar="NAME",
-    help="default: the suite in params.yaml",
-    shell_complete=_complete(lambda params: [*params.suites]),
-)
+    return declare
 
 
 @click.group(
@@ -179,46 +184,23 @@ def commands(ctx: click.Context, params_file: str, results: str) -> None:
 
 
 def _stage(stage: Stage, *examples: str) -> Callable[[Function], click.Command]:
-    """A command for a stage of the page: its arguments are the parts of the stage's key."""
-
-    def declare(function: Function) -> click.Command:
-        for argument in reversed(_arguments(stage)):
-            function = argument(function)
-        first = " ".join(EXAMPLE_KEY[name] for name in _key_names(stage))
-        return _command(stage.name.replace("_", "-"), stage.title, first, *examples)(function)
-
-    return declare
-
-
-def _key_names(stage: Stage) -> list[str]:
-    """What the user names: data sets own sources, and an extractor's weights have two names."""
-    names = {"source": ["dataset"], "extractor_id": ["dataset", "extractor"]}
-    return [name for part in stage.per for name in names.get(part, [part])]
-
-
-def _arguments(stage: Stage) -> list[Callable[[Any], Any]]:
-    kinds = {"run": _run, "dataset": _dataset, "extractor": _extractor, "suite": _suite}
-    return [kinds[name] for name in _key_names(stage)]
-
-
-def _key(state: State, stage: Stage, given: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a stage's key from what the user named."""
-    params, dataset = state.params, given.get("dataset", "")
-    if dataset:
-        params.lookup("datasets", dataset)
-    parts: dict[str, Callable[[], Any]] = {
-        "source": lambda: params.source_names[dataset],
-        "extractor_id": lambda: grid.extractor_id(params, dataset, given["extractor"]),
-        "suite": lambda: state.suite(given["suite"]),
-    }
-    return {name: parts.get(name, lambda name=name: given[name])() for name in stage.per}
+    """A command for a stage of the page; the user names what its key is made of."""
+    named = {"source": ["dataset"], "extractor_id": ["dataset", "extractor"]}
+    names = [name for part in stage.per for name in named.get(part, [part])]
+    first = " ".join(EXAMPLES[name] for name in names)
+    return _command(stage.name.replace("_", "-"), stage.title, names, first, *examples)
 
 
 def _add_stage(stage: Stage) -> None:
     @_stage(stage)
     @click.pass_obj
-    def run_stage(state: State, **given: Any) -> None:
-        state.runner.run(state.runner.job(stage.name, **_key(state, stage, given)))
+    def run_stage(state: State, **names: Any) -> None:
+        if "run" in names:
+            names["run"] = grid.parse_run(state.params, names["run"])
+        if "suite" in names:
+            names["suite"] = state.suite(names["suite"])
+        key = stage.key(Scope.of(state.params, names))
+        state.runner.run(state.runner.job(stage.name, **dict(zip(stage.per, key, strict=True))))
 
 
 for _each in STAGES.values():
@@ -229,7 +211,7 @@ for _each in STAGES.values():
 @_stage(STAGES["train"], f"{RUN} --dry-run", f"{RUN} --resume other.safetensors")
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="CHECKPOINT",
     help="go on from this checkpoint; refused if its parameters differ",
 )
@@ -245,8 +227,7 @@ def _train(state: State, run: str, resume: Path | None, dry_run: bool) -> None:
     if settings.training.precision != "float32":
         from gmgan.runtime.torch_setup import slow_precision
 
-        warning = slow_precision(settings.training.precision, device)
-        if warning:
+        if warning := slow_precision(settings.training.precision, device):
             print(f"gmgan: warning: {warning}", file=sys.stderr)
     configuration = {
         "settings": settings.model_dump(mode="json"),
@@ -278,10 +259,10 @@ def _report(state: State, suite: str | None, processes: int) -> None:
 @_command(
     "draw",
     "Draw samples of your choice from a trained run.",
+    ["run"],
     f"{RUN} --component 3 --sigma-scale 0.5",
     f"{RUN} --n 10000 --out samples.npz",
 )
-@_run
 @click.option("--component", type=int, metavar="K", help="only this one (default: all)")
 @click.option("--sigma-scale", type=float, default=1.0, metavar="S", help="factor on Sigma_k")
 @click.option("--n", "count", type=int, default=100, show_default=True, metavar="N")
@@ -293,10 +274,7 @@ def _report(state: State, suite: str | None, processes: int) -> None:
     help="default: as --out ends, else png, a folder of images",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    help="default: a name under results/drawn, printed",
+    "--out", type=PATH, metavar="PATH", help="default: a name under results/drawn, printed"
 )
 @click.pass_obj
 def _draw(state: State, run: str, out: Path | None, **choice: Any) -> None:
@@ -308,16 +286,17 @@ def _draw(state: State, run: str, out: Path | None, **choice: Any) -> None:
 @_command(
     "score-images",
     "Score images that any other model made, as the runs of a data set are scored.",
+    [],
     "images/ --dataset mnist",
     "images.npz --dataset mnist --json",
 )
-@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("images", type=PATH)
 @click.option(
     "--dataset",
     required=True,
     metavar="NAME",
     help="whose real images they are compared with",
-    shell_complete=_complete(lambda params: [*params.datasets]),
+    shell_complete=_complete_dataset,
 )
 @click.option("--extractor", metavar="NAME", help="default: the data set's first")
 @click.option("--json", "as_json", is_flag=True, help="print JSON instead of a table")
@@ -333,17 +312,19 @@ def _score_images(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    print("metric\tvalue\tn_fake\tn_real\tsplit\textractor")
+    columns = ("metric", "value", "n_fake", "n_real", "split", "extractor")
+    print(*columns, sep="\t")
     for row in rows:
-        protocol = f"{row['n_fake']}\t{row['n_real']}\t{row['split']}\t{row['extractor']}"
-        print(f"{row['metric']}\t{row['value']:.6g}\t{protocol}")
+        print(*({**row, "value": f"{row['value']:.6g}"}[name] for name in columns), sep="\t")
 
 
 @_command(
-    "cluster-images", "Print the component of every image in a folder or file.", f"{RUN} photos/"
+    "cluster-images",
+    "Print the component of every image in a folder or file.",
+    ["run"],
+    f"{RUN} photos/",
 )
-@_run
-@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("images", type=PATH)
 @click.pass_obj
 def _cluster_images(state: State, run: str, images: Path) -> None:
     from gmgan.commands.cluster_images import cluster_images
@@ -355,10 +336,10 @@ def _cluster_images(state: State, run: str, images: Path) -> None:
 @_command(
     "export",
     "Export a trained run as a folder with weights, configuration and model card.",
+    ["run"],
     f"{RUN} --out my-model",
 )
-@_run
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER")
+@click.option("--out", type=PATH, required=True, metavar="FOLDER")
 @click.pass_obj
 def _export(state: State, run: str, out: Path) -> None:
     from gmgan.commands.export import export
@@ -368,9 +349,8 @@ def _export(state: State, run: str, out: Path) -> None:
 
 
 @_command(
-    "list", "List the runs of a suite, their budgets and how far they are.", "", "--suite mnist"
+    "list", "List the runs of a suite, their budgets and how far they are.", ["suite"], "", SUITE
 )
-@_suite
 @click.pass_obj
 def _list(state: State, suite: str | None) -> None:
     runner = state.runner
@@ -382,10 +362,10 @@ def _list(state: State, suite: str | None) -> None:
 @_command(
     "settle",
     "Let Snakemake trust results from elsewhere that fit params and code.",
+    ["suite"],
     "",
-    "--suite mnist",
+    SUITE,
 )
-@_suite
 @click.pass_obj
 def _settle(state: State, suite: str | None) -> None:
     from gmgan.pipeline.settle import settle
@@ -395,25 +375,18 @@ def _settle(state: State, suite: str | None) -> None:
     print(f"{fitting} results fit params and code{more}")
 
 
-def _positive_seconds(ctx: click.Context, option: click.Parameter, value: float | None) -> Any:
-    if value is not None and not 0 < value < float("inf"):
-        raise GmganError(f"--measure: expected a positive number of seconds, got {value:g}")
-    return value
-
-
 @_command(
     "cost",
     "Print what a suite costs before it runs: jobs, files, core-hours, GPU-hours.",
+    ["suite"],
     "--suite paper",
     "--suite paper --measure 10",
     "--suite paper --device cuda",
 )
-@_suite
 @click.option(
     "--measure",
     type=float,
     metavar="SECONDS",
-    callback=_positive_seconds,
     help="where no run was timed yet, train so long on random data and time that",
 )
 @click.option(

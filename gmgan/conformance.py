@@ -5,8 +5,7 @@ check_plugin("prior", "lattice:build", options={"c": 0.5})
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count
 from math import sqrt
@@ -18,8 +17,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from gmgan import plugins
-from gmgan.config import Latent, PluginSource, Training
-from gmgan.config.models import MlpNetwork
+from gmgan.config.data import PluginSource
+from gmgan.config.models import Latent, MlpNetwork, Training
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits, check_splits
 from gmgan.errors import GmganError, unknown_name
@@ -29,6 +28,7 @@ from gmgan.models.model import Model, sample
 from gmgan.models.networks import mlp
 from gmgan.models.objectives import gan
 from gmgan.models.priors import NormalPrior
+from gmgan.models.restore import channels_first
 from gmgan.training.trainer import Trainer
 
 LATENT = Latent(dim=8, c=0.5, sigma=0.2)
@@ -59,15 +59,9 @@ def check_plugin(kind: str, plugin: Any, **entry: Any) -> None:
         raise GmganError(unknown_name("kind of plug-in", kind, checks))
     name = plugin if isinstance(plugin, str) else getattr(plugin, "__name__", repr(plugin))
     code = plugins.load(plugin) if isinstance(plugin, str) else plugin
-    with _named(name), torch.random.fork_rng(devices=[]):
-        checks[kind](code, **entry)
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Errors of the block become one line that begins with the plug-in's name."""
     try:
-        yield
+        with torch.random.fork_rng(devices=[]):
+            checks[kind](code, **entry)
     except GmganError as error:
         raise GmganError(f"{name}: {error}") from error
     except Exception as error:
@@ -106,10 +100,10 @@ def _check_prior(
 
     prior, same, other = built(1), built(1), built(2)
     _require(isinstance(prior, nn.Module), "the prior is no torch.nn.Module")
-    _require(prior.n_components == K, f"n_components is {prior.n_components}, expected {K}")
-    _require(prior.dim == space.dim, f"dim is {prior.dim}, expected {space.dim}")
-    k = torch.arange(K).repeat_interleave(N)
-    eps = torch.randn(N, prior.dim).repeat(K, 1)
+    for name, expected in (("n_components", K), ("dim", space.dim)):
+        given = getattr(prior, name)
+        _require(given == expected, f"{name} is {given}, expected {expected}")
+    k, eps = torch.arange(K).repeat_interleave(N), torch.randn(N, prior.dim).repeat(K, 1)
     z = prior(k, eps)
     _check_tensor("z", z, (K * N, prior.dim))
     _require(torch.equal(z, same(k, eps)), "equal seeds gave other z; draw from a seeded generator")
@@ -120,47 +114,44 @@ def _check_prior(
         right = mean.view(K, N, -1).std(1).max() < 1e-4  # the same mean from all noise
         _require(right, "deviations from the mean do not scale with the root of sigma_scale")
     for name, parameter in prior.named_parameters():
-        reached = z.requires_grad and _gradient(z.square().sum(), parameter)
+        reached = _gradient(z.square().sum(), parameter)
         _require(reached, f"no gradient of z reaches the parameter {name}")
     _check_round_trip("prior", prior, other, k, eps)
     _check_training((2,), make_prior=lambda: built(1))
 
 
 def _check_network(networks: Any, options: Any = None, sample_shape: Sequence[int] = IMAGE) -> None:
-    options, shape = options or {}, _channels_first(sample_shape)
+    options, shape = options or {}, channels_first(list(sample_shape))
 
-    def generator(seed: int = 1) -> Any:
+    def built(name: str, seed: int = 1) -> Any:
         torch.manual_seed(seed)
-        return networks.generator(options, 5, shape)
-
-    def discriminator(seed: int = 1) -> Any:
-        torch.manual_seed(seed)
-        return networks.discriminator(options, shape, 3)
+        sizes = (5, shape) if name == "generator" else (shape, 3)
+        return getattr(networks, name)(options, *sizes)
 
     z, samples = torch.randn(N, 5), torch.rand(N, *shape) * 2 - 1
-    for name, make, inputs, expected in (
-        ("generator", generator, z, (N, *shape)),
-        ("discriminator", discriminator, samples, (N, 3)),
+    for name, inputs, expected in (
+        ("generator", z, (N, *shape)),
+        ("discriminator", samples, (N, 3)),
     ):
-        net, same, other = make(), make(), make(2)
+        net, same, other = built(name), built(name), built(name, seed=2)
         _require(isinstance(net, nn.Module), f"the {name} is no torch.nn.Module")
         outputs = _outputs(net, inputs)
         _check_tensor(f"the output of the {name}", outputs, expected)
-        text = (
-            f"equal seeds gave other outputs of the {name}; only its initial weights may be random"
-        )
-        _require(torch.equal(outputs, _outputs(same, inputs)), text)
+        differ = f"equal seeds gave other outputs of the {name}"
+        equal = torch.equal(outputs, _outputs(same, inputs))
+        _require(equal, f"{differ}; only its initial weights may be random")
         _check_round_trip(name, net.eval(), other.eval(), inputs)
     if len(shape) == 3:
-        net = generator()
-        for parameter in net.parameters():
+        generator = built("generator")
+        for parameter in generator.parameters():
             parameter.data.mul_(100)
-        largest = _outputs(net, z).abs().max().item()
+        largest = _outputs(generator, z).abs().max().item()
         _require(largest <= 1, "images can leave [-1, 1]; end the generator with tanh")
-    net = discriminator()
-    flag = getattr(net, "batch_statistics", None)
+    discriminator = built("discriminator")
+    flag = getattr(discriminator, "batch_statistics", None)
     _require(isinstance(flag, bool), "the discriminator has no batch_statistics, True or False")
-    apart = torch.allclose(_outputs(net, samples[:4]), _outputs(net, samples)[:4], atol=1e-4)
+    few, all_of_them = (_outputs(discriminator, each)[:4] for each in (samples[:4], samples))
+    apart = torch.allclose(few, all_of_them, atol=1e-4)
     _require(flag or apart, "batch_statistics is False, but an output depends on its whole batch")
     _check_training(shape, networks=networks, options=options)
 
@@ -174,11 +165,9 @@ def _check_objective(make: Callable[..., Any], uses_labels: bool = False, K: int
 
 def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -> None:
     n_outputs, conditional = objective.n_outputs, objective.conditional
-    positive = isinstance(n_outputs, int) and n_outputs > 0
+    positive, flag = isinstance(n_outputs, int) and n_outputs > 0, isinstance(conditional, bool)
     _require(positive, f"n_outputs is {n_outputs!r}, expected a positive integer")
-    _require(
-        isinstance(conditional, bool), f"conditional is {conditional!r}, expected True or False"
-    )
+    _require(flag, f"conditional is {conditional!r}, expected True or False")
     k, y = torch.arange(N) % K, torch.arange(N) % max(n_classes, 1)
     fake_classes = objective.fake_classes(k, y)
     without = fake_classes is None and not conditional
@@ -197,7 +186,7 @@ def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -
         ("generator_loss", g_loss, "generated", fake),
     ):
         _check_tensor(name, loss, ())
-        reached = loss.requires_grad and _gradient(loss, outputs)
+        reached = _gradient(loss, outputs)
         _require(reached, f"no gradient of {name} reaches the outputs for {side} samples")
     realness = objective.realness(10 * real.detach())
     _check_tensor("realness", realness, (N,))
@@ -205,9 +194,7 @@ def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -
 
 
 def _check_metric(
-    score: Callable[..., Any],
-    options: dict[str, Any] | None = None,
-    sample_shape: Sequence[int] = IMAGE,
+    score: Callable[..., Any], options: Any = None, sample_shape: Sequence[int] = IMAGE
 ) -> None:
     rng = np.random.default_rng(1)
 
@@ -225,9 +212,8 @@ def _check_metric(
         np.random.seed(seed)
         torch.manual_seed(seed)
         values.append(plugin_score("it", score, options or {}, *sides))
-    _require(
-        values[0] == values[1], f"equal samples gave {values[0]} and {values[1]}; fix its seed"
-    )
+    text = f"equal samples gave {values[0]} and {values[1]}; fix its seed"
+    _require(values[0] == values[1], text)
     for side, kept in zip(sides, before, strict=True):
         for name, array in vars(kept).items():
             _require(np.array_equal(getattr(side, name), array), f"it changes {name} in place")
@@ -237,9 +223,8 @@ def _check_tensor(
     name: str, given: Any, shape: tuple[int, ...], dtype: torch.dtype = torch.float32
 ) -> None:
     _require(torch.is_tensor(given), f"{name} is of type {type(given).__name__}, expected a tensor")
-    same = given.dtype == dtype and given.shape == shape
-    expected = f"expected {dtype} {list(shape)}"
-    _require(same, f"{name} is {given.dtype} {list(given.shape)}, {expected}")
+    text = f"{name} is {given.dtype} {list(given.shape)}, expected {dtype} {list(shape)}"
+    _require(given.dtype == dtype and given.shape == shape, text)
     _require(given.isfinite().all(), f"{name} is not finite")
 
 
@@ -302,9 +287,7 @@ def _outputs(net: nn.Module, inputs: Tensor) -> Tensor:
 
 def _gradient(loss: Tensor, tensor: Tensor) -> bool:
     """True if a gradient of `loss` other than zero reaches `tensor`."""
+    if not loss.requires_grad:
+        return False
     (gradient,) = torch.autograd.grad(loss, tensor, retain_graph=True, allow_unused=True)
     return gradient is not None and bool(gradient.any())
-
-
-def _channels_first(shape: Sequence[int]) -> tuple[int, ...]:
-    return tuple(shape) if len(shape) == 1 else (shape[2], shape[0], shape[1])

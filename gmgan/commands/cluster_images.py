@@ -22,7 +22,6 @@ def cluster_images(runner: Runner, run_name: str, path: Path) -> list[tuple[str,
     if runner.params.datasets[run.dataset].is_points:
         raise GmganError(f"data set '{run.dataset}' holds points; choose a run on images")
     trained = load_run(runner, run, "sort by")
-    height, width, channels = trained.description.sample_shape
-    names, images = read_loose(path, (height, width, channels))
+    names, images = read_loose(path, tuple(trained.description.sample_shape))
     clusters = component_clusters(trained.model, settings, images, runner.device)
     return list(zip(names, clusters.tolist(), strict=True))

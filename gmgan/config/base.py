@@ -1,7 +1,8 @@
 """What all entries of params.yaml share: strict fields, errors, names, unions by kind."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from types import NoneType
+from typing import Annotated, Any, Self, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -14,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import no_info_before_validator_function, tagged_union_schema
+from pydantic_core.core_schema import with_info_plain_validator_function
 
 from gmgan.errors import unknown_name
 from gmgan.plugins import is_plugin
@@ -24,28 +25,27 @@ _LONGEST_VALUE = 100  # characters of a wrong value that an error shows
 Location = tuple[int | str, ...]  # keys and positions, from an entry downwards
 
 
-def describe(error: ErrorDetails) -> str:
+def _text(error: ErrorDetails, known_keys: list[str]) -> str:
     """What one of pydantic's errors says: what is wrong, then the value that was given."""
+    if error["type"] == "extra_forbidden":
+        return unknown_name("key", str(error["loc"][-1]), known_keys)
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     value = error["input"]
     if error["type"] in ("mistake", "missing") or isinstance(value, (dict, BaseModel)):
         return error["msg"]
-    shown = repr(value)
-    if len(shown) > _LONGEST_VALUE:
-        shown = shown[:_LONGEST_VALUE] + "..."
-    return f"{error['msg']} (got {shown})"
+    more = "..." if len(repr(value)) > _LONGEST_VALUE else ""
+    return f"{error['msg']} (got {repr(value)[:_LONGEST_VALUE]}{more})"
 
 
 def mistakes(lines: Iterable[tuple[Location, str]]) -> ValidationError:
     """An error with several lines: where each mistake is, seen from the entry, and its text."""
-    details = [
-        InitErrorDetails(
-            type=PydanticCustomError("mistake", "{text}", {"text": text}), loc=place, input=None
-        )
-        for place, text in lines
-    ]
-    return ValidationError.from_exception_data("params.yaml", details)
+
+    def details(place: Location, text: str) -> InitErrorDetails:
+        error = PydanticCustomError("mistake", "{text}", {"text": text})
+        return InitErrorDetails(type=error, loc=place, input=None)
+
+    return ValidationError.from_exception_data("params.yaml", [details(*line) for line in lines])
 
 
 class Strict(BaseModel):
@@ -62,23 +62,14 @@ class Strict(BaseModel):
     @classmethod
     def _read(cls, entry: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if isinstance(entry, dict):
-            lists = {k for k, f in cls.model_fields.items() if get_origin(f.annotation) is list}
-            single = {
-                key: [entry[key]]
-                for key in lists & entry.keys()
-                if entry[key] is not None and not isinstance(entry[key], (list, tuple))
-            }
-            entry = {**entry, **single}
+            lists = [k for k, f in cls.model_fields.items() if get_origin(f.annotation) is list]
+            single = [k for k in lists if not isinstance(entry.get(k), (list, tuple, NoneType))]
+            entry = {**entry, **{key: [entry[key]] for key in single}}
         try:
             return handler(entry)
         except ValidationError as error:
-            raise mistakes((e["loc"], cls._describe(e)) for e in error.errors()) from None
-
-    @classmethod
-    def _describe(cls, error: ErrorDetails) -> str:
-        if error["type"] == "extra_forbidden":
-            return unknown_name("key", str(error["loc"][-1]), cls.known_keys())
-        return describe(error)
+            known = cls.known_keys()
+            raise mistakes((e["loc"], _text(e, known)) for e in error.errors()) from None
 
 
 def check_kind(kind: str, known: Iterable[str], plugins: bool = True) -> str:
@@ -89,11 +80,7 @@ def check_kind(kind: str, known: Iterable[str], plugins: bool = True) -> str:
     raise ValueError(unknown_name("kind", kind, known) + own)
 
 
-def _plugin_name(kind: str) -> str:
-    return check_kind(kind, ())
-
-
-PluginName = Annotated[str, AfterValidator(_plugin_name)]
+PluginName = Annotated[str, AfterValidator(lambda kind: check_kind(kind, ()))]
 
 
 class ByKind:
@@ -106,39 +93,30 @@ class ByKind:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        tags: dict[str, str] = {}  # kind -> tag
-        plugin = None
+        built_in: dict[str, type[BaseModel]] = {}
+        plugin: type[BaseModel] | None = None
         for entry in get_args(source):
-            kinds = entry.model_fields["kind"].annotation
-            if get_origin(kinds) is Literal:
-                tags |= dict.fromkeys(get_args(kinds), _tag(entry))
-            else:
-                plugin = _tag(entry)
+            kinds = get_args(entry.model_fields["kind"].annotation)
+            built_in |= dict.fromkeys(kinds, entry)
+            plugin = plugin if kinds else entry
 
-        def check(entry: Any) -> Any:
+        def read(entry: Any, info: ValidationInfo) -> BaseModel:
             if isinstance(entry, BaseModel):
                 return entry
             if isinstance(entry, str):
                 entry = {"kind": entry}
             if not isinstance(entry, dict) or "kind" not in entry:
-                raise ValueError(f"expected an entry with kind, one of {', '.join(sorted(tags))}")
+                known = ", ".join(sorted(built_in))
+                raise ValueError(f"expected an entry with kind, one of {known}")
             try:
-                check_kind(str(entry["kind"]), tags, plugins=plugin is not None)
+                kind = check_kind(str(entry["kind"]), built_in, plugins=plugin is not None)
             except ValueError as error:
                 raise mistakes([(("kind",), str(error))]) from None
-            return entry
+            chosen = built_in.get(kind) or plugin
+            assert chosen is not None  # check_kind refuses a kind that has no class
+            return chosen.model_validate(entry, context=info.context)
 
-        def choose(entry: Any) -> str | None:
-            kind = entry["kind"] if isinstance(entry, dict) else getattr(entry, "kind", None)
-            return tags.get(str(kind), plugin)
-
-        choices = {_tag(entry): handler.generate_schema(entry) for entry in get_args(source)}
-        return no_info_before_validator_function(check, tagged_union_schema(choices, choose))
-
-
-def _tag(entry: type) -> str:
-    """The tag of a class in a union; no key of params.yaml looks like it."""
-    return f"<{entry.__name__}>"
+        return with_info_plain_validator_function(read)
 
 
 def one_of(section: str) -> AfterValidator:
@@ -156,7 +134,7 @@ def one_of(section: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def section_of(raw: Any, section: str) -> Mapping[str, Any]:
+def section_of(raw: Any, section: str | None) -> Mapping[str, Any]:
     """The entries of a section in the file's content; empty if it has none."""
     entries = raw.get(section) if isinstance(raw, dict) else None
     return entries if isinstance(entries, dict) else {}

@@ -1,6 +1,6 @@
 """Sources of data sets: where the samples come from and which shape they have."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
@@ -13,10 +13,7 @@ class PointSource(Strict):
     std: PositiveFloat
     n_train: PositiveInt
     n_test: PositiveInt
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return (2,)
+    sample_shape: ClassVar[tuple[int, ...]] = (2,)
 
 
 class RingSource(PointSource):
@@ -48,23 +45,11 @@ class DigitsSource(Strict):
 
     kind: Literal["digits"]
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return (8, 8, 1)
-
-    @property
-    def n_classes(self) -> int:
-        return 10
+    sample_shape: ClassVar[tuple[int, ...]] = (8, 8, 1)
+    n_classes: ClassVar[int] = 10
 
 
-_TORCHVISION_SHAPES = {
-    "mnist": (28, 28, 1),
-    "fashion-mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3),
-    "stl10": (96, 96, 3),
-    "stl10-unlabelled": (96, 96, 3),
-}
+OfficialName = Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
 
 
 class TorchvisionSource(Strict):
@@ -74,13 +59,14 @@ class TorchvisionSource(Strict):
     100,000 unlabelled images.
     """
 
-    kind: Literal["mnist", "fashion-mnist", "cifar10", "stl10", "stl10-unlabelled"]
+    kind: OfficialName
     size: PositiveInt | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        height, width, channels = _TORCHVISION_SHAPES[self.kind]
-        return (self.size or height, self.size or width, channels)
+        official = {"mnist": 28, "fashion-mnist": 28, "cifar10": 32}.get(self.kind, 96)
+        size = self.size or official
+        return (size, size, 1 if official == 28 else 3)
 
     @property
     def n_classes(self) -> int | None:
@@ -137,9 +123,8 @@ class PluginSource(Strict):
     def _points_or_square_images(self) -> Self:
         shape = self.sample_shape
         points = shape == (2,)
-        if not points and (
-            len(shape) != 3 or shape[0] != shape[1] or shape[0] < 8 or shape[2] not in (1, 3)
-        ):
+        square = len(shape) == 3 and shape[0] == shape[1] >= 8 and shape[2] in (1, 3)
+        if not points and not square:
             raise ValueError(
                 "sample_shape is [S, S, 1] or [S, S, 3] for square images of at least 8 pixels, "
                 f"or [2] for points (got {list(shape)})"

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
 
-from gmgan.config.base import ByKind, PluginName, Strict
+from gmgan.config.base import ByKind, PluginName, Strict, one_of
 from gmgan.plugins import load as load_code
 
 
@@ -34,20 +34,16 @@ class InceptionExtractor(Strict):
 
 
 Extractor = Annotated[ClassifierExtractor | InceptionExtractor, ByKind()]
+ExtractorName = Annotated[str, one_of("extractors")]
+AtLeastTwo = Annotated[int, Field(ge=2)]
+Scales = Annotated[list[PositiveFloat], Field(min_length=2)]
 
 
 class Sweep(Strict):
     """The sweep of sigma_scale: `n` generated samples against `n` real ones at every scale."""
 
-    sigma_scales: Annotated[list[PositiveFloat], Field(min_length=2)] = [
-        0.1,
-        0.25,
-        0.5,
-        1.0,
-        2.0,
-        4.0,
-    ]
-    n: Annotated[int, Field(ge=2)]
+    sigma_scales: Scales = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0]
+    n: AtLeastTwo
 
     @model_validator(mode="after")
     def _ascending_with_the_trained_scale(self) -> Self:
@@ -64,7 +60,7 @@ class Clustering(Strict):
     extractor). k-means takes the best of `kmeans_starts`.
     """
 
-    classifier: str | None = None
+    classifier: ExtractorName | None = None
     n_generated: PositiveInt
     kimg: PositiveFloat | None = None
     kmeans_starts: PositiveInt = 5
@@ -91,14 +87,14 @@ class Scoring(Strict):
     the size of the images allows.
     """
 
-    extractors: list[str] = []
+    extractors: list[ExtractorName] = []
     split: Literal["train", "test"] = "train"
-    n_real: Annotated[int, Field(ge=2)]
-    n_fake: Annotated[int, Field(ge=2)]
-    fid_also_at: list[Annotated[int, Field(ge=2)]] = []
+    n_real: AtLeastTwo
+    n_fake: AtLeastTwo
+    fid_also_at: list[AtLeastTwo] = []
     is_splits: PositiveInt = 10
     kid_subsets: PositiveInt = 100
-    kid_subset_size: Annotated[int, Field(ge=2)] = 1000
+    kid_subset_size: AtLeastTwo = 1000
     neighbours: PositiveInt = 3
     density_neighbours: PositiveInt = 5
     held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
@@ -120,9 +116,8 @@ class Evaluation(Scoring):
     def _names_of_metrics_are_free(self) -> Self:
         for name in self.metrics:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                raise ValueError(
-                    f"metrics.{name}: names are lower-case letters, digits and underscores"
-                )
+                rule = "names are lower-case letters, digits and underscores"
+                raise ValueError(f"metrics.{name}: {rule}")
             if load_code("gmgan.evaluation.metrics:built_in")(name):
                 raise ValueError(f"metrics.{name} has the name of a built-in score; choose another")
         return self

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from gmgan import plugins
-from gmgan.config.base import Location, describe, section_of
+from gmgan.config.base import Location, section_of
 from gmgan.config.params import Params
 from gmgan.errors import GmganError, unknown_name
 
@@ -26,40 +26,18 @@ def load(path: str | Path = "params.yaml") -> Params:
     Raises GmganError with one line for each mistake: `file:line: key: what is wrong`.
     """
     path = Path(path)
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise GmganError(
-            f"cannot read {path}: {error.strerror}; run in the project's folder or "
-            "name the file with --params"
-        ) from error
-    try:
-        loader = LOADER(text)
-        tree = loader.get_single_node()
-        raw = loader.construct_document(tree) if tree else None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise GmganError(
-            f"{path}:{line}: not valid YAML: {getattr(error, 'problem', error)}"
-        ) from error
-    if tree is None or not isinstance(raw, dict):
-        raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
+    tree, raw = _read(path)
     lines = [(line, f"key '{key}' is given twice; keep one") for line, key in _duplicates(tree)]
-    merged = {**raw}
     wrong: dict[Location, str] = {}
-    for section in EXTENDABLE & raw.keys():
-        merged[section] = _merge_extended(raw, section, wrong)
-    for place, text in wrong.items():
-        line, key = _place(tree, raw, (*place, "extends"))
-        lines.append((line, f"{key}: {text}"))
+    merged = {**raw, **{name: _complete(raw, name, wrong) for name in EXTENDABLE & raw.keys()}}
+    texts = [((*place, "extends"), text) for place, text in wrong.items()]
     try:
         params = Params.model_validate(merged, context=merged)
     except ValidationError as error:
-        for e in error.errors():
-            if e["loc"][:2] not in wrong:
-                line, key = _place(tree, raw, e["loc"])
-                lines.append((line, f"{key}: {describe(e)}"))
+        texts += [(e["loc"], e["msg"]) for e in error.errors() if e["loc"][:2] not in wrong]
+    for location, text in texts:
+        line, key = _place(tree, raw, location)
+        lines.append((line, f"{key}: {text}"))
     if lines:
         unique = sorted(dict.fromkeys(lines), key=lambda item: item[0])
         raise GmganError("\n".join(f"{path}:{line}: {text}" for line, text in unique))
@@ -67,34 +45,47 @@ def load(path: str | Path = "params.yaml") -> Params:
     return params
 
 
-def _merge_extended(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> Any:
+def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
+    """The file as nodes with lines, and as values."""
+    try:
+        loader = LOADER(path.read_text())
+        tree = loader.get_single_node()
+        raw = loader.construct_document(tree) if tree else None
+    except OSError as error:
+        cure = "run in the project's folder or name the file with --params"
+        raise GmganError(f"cannot read {path}: {error.strerror}; {cure}") from error
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", error)
+        line = mark.line + 1 if mark else 1
+        raise GmganError(f"{path}:{line}: not valid YAML: {problem}") from error
+    if tree is None or not isinstance(raw, dict):
+        raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
+    return tree, raw
+
+
+def _complete(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> Any:
     """A section with every entry complete; adds to `wrong` what is wrong with which `extends`."""
-    entries = section_of(raw, section)
-
-    def complete(name: str) -> Any:
-        entry = entries[name]
-        seen = {name}
-        for parent in _ancestors(entries, name):
-            if parent not in entries:
-                wrong[section, name] = unknown_name(section[:-1], str(parent), map(str, entries))
-            elif parent in seen:
-                wrong[section, name] = f"{section} extend each other in a circle"
-            else:
-                entry = _deep_merge(entries[parent], entry)
-                seen.add(parent)
-        return entry
-
-    return {name: complete(name) for name in entries} if entries else raw.get(section)
+    entries, complete = section_of(raw, section), {}
+    for name, entry in entries.items():
+        chain = _chain(entries, name)
+        if chain[-1] in chain[:-1]:
+            wrong[section, name] = f"{section} extend each other in a circle"
+        elif chain[-1] not in entries:
+            wrong[section, name] = unknown_name(section[:-1], chain[-1], map(str, entries))
+        for parent in chain[1:]:
+            entry = _deep_merge(entries.get(parent), entry)
+        complete[name] = entry
+    return complete or raw[section]
 
 
-def _ancestors(entries: Any, name: Any) -> Iterator[Any]:
-    """The names that an entry extends, directly or not; ends where one comes again."""
-    seen = {name}
-    while (name := section_of(entries, name).get("extends")) is not None:
-        yield name
-        if name in seen:
-            return
-        seen.add(name)
+def _chain(entries: Any, name: Any) -> list[Any]:
+    """An entry's name, then those that it extends; in a circle the last one is there twice."""
+    names = [name]
+    while isinstance(name := section_of(entries, name).get("extends"), str):
+        names.append(name)
+        if name in names[:-1]:
+            break
+    return names
 
 
 def _deep_merge(base: Any, change: Any) -> Any:
@@ -125,11 +116,10 @@ def _place(tree: yaml.Node, raw: dict[str, Any], location: Location) -> tuple[in
     What an entry takes from the one that it extends is found there, and what a block takes from its
     suite at the suite.
     """
-    location = tuple(part for part in location if not str(part).startswith(("<", "[")))
+    location = tuple(part for part in location if not str(part).startswith("["))
     section, name, rest = location[:1], location[1:2], location[2:]
-    names = [*name]
-    if name and section[0] in EXTENDABLE:
-        names += _ancestors(section_of(raw, str(section[0])), name[0])
+    extends = name and section[0] in EXTENDABLE
+    names = _chain(section_of(raw, str(section[0])), name[0]) if extends else [*name]
     places = [(*section, other, *rest) for other in names] or [location]
     if section == ("suites",) and rest[:1] == ("cells",):
         places += [(*section, other, *rest[2:]) for other in names]

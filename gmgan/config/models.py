@@ -102,10 +102,6 @@ Prior = Annotated[FixedPrior | DynamicPrior | PluginEntry, ByKind()]
 USES_LABELS = {"gan": False, "acgan": True, "supervised": True}
 
 
-def _objective(kind: str) -> str:
-    return check_kind(kind, USES_LABELS)
-
-
 class Model(Strict):
     """Prior x objective, and what it changes in its data set's settings.
 
@@ -115,7 +111,7 @@ class Model(Strict):
 
     title: str
     prior: Prior
-    objective: Annotated[str, AfterValidator(_objective)]
+    objective: Annotated[str, AfterValidator(lambda kind: check_kind(kind, USES_LABELS))]
     uses_labels: bool | None = None
     baseline: Annotated[str, one_of("models")] | None = None
     network: Annotated[str, one_of("networks")] | None = None

@@ -22,6 +22,7 @@ from gmgan.config.models import Latent, Model, Network, Training
 from gmgan.errors import GmganError, unknown_name
 
 _Settings = TypeVar("_Settings", Latent, Training)
+Many = Field(min_length=1)
 
 
 class Dataset(Strict):
@@ -49,25 +50,20 @@ class Dataset(Strict):
 
     @model_validator(mode="after")
     def _extractors_fit_the_data(self, info: ValidationInfo) -> Self:
-        """Images are scored through extractors, points in data space. Lists every mistake."""
+        """Images are scored through extractors, points in data space."""
         names, classifier = self.evaluation.extractors, self.evaluation.clustering.classifier
-        entries = section_of(info.context, "extractors")
         lines: dict[Location, str] = {}
-        for i, name in enumerate(names):
-            if entries and name not in entries:
-                text = unknown_name("extractor", name, map(str, entries))
-                lines["evaluation", "extractors", i] = text
         if self.is_points == bool(names):
             lines["evaluation", "extractors"] = (
                 "images need at least one extractor, points are scored in data space and take none "
                 f"(got {names})"
             )
-        place = ("evaluation", "clustering", "classifier")
-        kind = section_of(entries, classifier).get("kind") if classifier else None
-        if entries and classifier and classifier not in entries:
-            lines[place] = unknown_name("extractor", classifier, map(str, entries))
-        elif self.is_points != (classifier is None) or kind not in (None, "classifier"):
-            lines[place] = (
+        entry = section_of(section_of(info.context, "extractors"), classifier)
+        if (
+            self.is_points != (classifier is None)
+            or entry.get("kind", "classifier") != "classifier"
+        ):
+            lines["evaluation", "clustering", "classifier"] = (
                 "images need an extractor of kind classifier, points take null "
                 f"(got {classifier!r})"
             )
@@ -76,30 +72,27 @@ class Dataset(Strict):
         return self
 
 
-_RANGE = re.compile(r"(\d+)-(\d+)")
-
-
 def _expand_ranges(seeds: Any) -> Any:
     """[3, "5-7"] -> [3, 5, 6, 7]. Raises ValueError for a range that does not ascend."""
     if not isinstance(seeds, list):
         return seeds
     expanded: list[Any] = []
     for seed in seeds:
-        match = _RANGE.fullmatch(seed) if isinstance(seed, str) else None
-        first, last = map(int, match.groups()) if match else (0, 0)
-        if isinstance(seed, str) and not first < last:
+        match = re.fullmatch(r"(\d+)-(\d+)", seed) if isinstance(seed, str) else None
+        numbers = range(int(match[1]), int(match[2]) + 1) if match else [seed]
+        if isinstance(seed, str) and len(numbers) < 2:
             raise ValueError(f"a seed is a number or a range such as 0-4 (got {seed!r})")
-        expanded += range(first, last + 1) if match else [seed]
+        expanded += numbers
     return expanded
 
 
 class Cells(Strict):
     """One block of a suite: data sets x models x K x seeds. A range `0-2` is the seeds 0, 1, 2."""
 
-    datasets: Annotated[list[Annotated[str, one_of("datasets")]], Field(min_length=1)]
-    models: Annotated[list[Annotated[str, one_of("models")]], Field(min_length=1)]
-    K: Annotated[list[PositiveInt], Field(min_length=1)]
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), BeforeValidator(_expand_ranges)]
+    datasets: Annotated[list[Annotated[str, one_of("datasets")]], Many]
+    models: Annotated[list[Annotated[str, one_of("models")]], Many]
+    K: Annotated[list[PositiveInt], Many]
+    seeds: Annotated[list[NonNegativeInt], Many, BeforeValidator(_expand_ranges)]
 
 
 class Suite(Strict):
@@ -111,7 +104,7 @@ class Suite(Strict):
 
     title: str
     extends: str | None = None
-    cells: Annotated[list[Cells], Field(min_length=1)]
+    cells: Annotated[list[Cells], Many]
 
     @classmethod
     def known_keys(cls) -> list[str]:
@@ -122,9 +115,9 @@ class Suite(Strict):
     def _complete_the_blocks(cls, entry: Any) -> Any:
         if not isinstance(entry, dict):
             return entry
-        shared = {key: value for key, value in entry.items() if key in Cells.model_fields}
-        own = {key: value for key, value in entry.items() if key not in shared}
-        blocks = entry.get("cells", [{}])
+        own = dict(entry)
+        shared = {key: own.pop(key) for key in Cells.model_fields if key in own}
+        blocks = own.get("cells", [{}])
         if isinstance(blocks, list):
             blocks = [{**shared, **b} if isinstance(b, dict) else b for b in blocks]
         return {**own, "cells": blocks}
@@ -143,9 +136,9 @@ class Execution(Strict):
 
 
 def _entry_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise ValueError(f"names are lower-case letters, digits and hyphens (got {name!r})")
-    return name
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        return name
+    raise ValueError(f"names are lower-case letters, digits and hyphens (got {name!r})")
 
 
 EntryName = Annotated[str, AfterValidator(_entry_name)]
@@ -176,16 +169,6 @@ class Params(Strict):
             return name
 
         return {name: owner(name) for name in self.datasets}
-
-    @property
-    def model_titles(self) -> dict[str, str]:
-        """A model's name -> its title."""
-        return {name: model.title for name, model in self.models.items()}
-
-    @property
-    def baselines(self) -> dict[str, str]:
-        """A model's name -> the model that it is compared with, for those that have one."""
-        return {name: model.baseline for name, model in self.models.items() if model.baseline}
 
     def latent_of(self, dataset: str, model: str) -> Latent:
         """The latent space of a model on a data set: the data set's, changed by the model."""

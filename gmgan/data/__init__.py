@@ -4,14 +4,13 @@ A reader is a function `(source, archives) -> Splits`. `source` carries the fiel
 `source:` in params.yaml; `archives(name)` gives the local path of a file that must exist, or None.
 """
 
+from typing import get_args
+
+from gmgan.config.data import OfficialName
+
 READERS = {
-    "ring": "gmgan.data.points:read",
-    "grid": "gmgan.data.points:read",
+    **dict.fromkeys(("ring", "grid"), "gmgan.data.points:read"),
+    **dict.fromkeys(get_args(OfficialName), "gmgan.data.official:read"),
     "digits": "gmgan.data.digits:read",
-    "mnist": "gmgan.data.official:read",
-    "fashion-mnist": "gmgan.data.official:read",
-    "cifar10": "gmgan.data.official:read",
-    "stl10": "gmgan.data.official:read",
-    "stl10-unlabelled": "gmgan.data.official:read",
     "images": "gmgan.data.images:read",
 }

@@ -38,9 +38,8 @@ class Archives:
         content = path.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         if not digest.startswith(sha256):
-            raise GmganError(
-                f"{path} has SHA-256 {digest[:16]}..., expected {sha256}...; fetch {address} again"
-            )
+            text = f"has SHA-256 {digest[:16]}..., expected {sha256}..."
+            raise GmganError(f"{path} {text}; fetch {address} again")
         return content
 
     def _download(self, address: str, sha256: str) -> Path:
@@ -51,8 +50,6 @@ class Archives:
         try:
             torch.hub.download_url_to_file(address, str(path), hash_prefix=sha256)
         except (OSError, RuntimeError) as error:
-            raise GmganError(
-                f"cannot download {address} ({error}); fetch it elsewhere and put it into the "
-                "folder in GMGAN_MIRROR"
-            ) from error
+            cure = "fetch it elsewhere and put it into the folder in GMGAN_MIRROR"
+            raise GmganError(f"cannot download {address} ({error}); {cure}") from error
         return path

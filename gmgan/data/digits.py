@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from gmgan.config.data import DigitsSource
 from gmgan.data.splits import Splits
 from gmgan.seeds import derive_seed
 
 
-def read(source, archives=None) -> Splits:
+def read(source: DigitsSource, archives: object = None) -> Splits:
     """Real digits, grey levels 0-16 stretched to 0-255, split by class in a fixed way."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -4,99 +4,87 @@ Files are looked for in the mirror and among earlier downloads first. Either way
 them against the official MD5 before anything is read.
 """
 
+import codecs
+import gzip
 import io
 import os
 import pickle
-import shutil
 import tarfile
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
+from gmgan.config.data import TorchvisionSource
+from gmgan.data.archives import Archives
 from gmgan.data.resizing import resize_all
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
+Arrays = tuple[Any, ...]  # training images, their labels, test images, their labels, classes
 
-def read(source, archives) -> Splits:
+
+def read(source: TorchvisionSource, archives: Archives) -> Splits:
     """Read an official set, downloading what neither mirror nor earlier downloads hold.
 
     Raises GmganError when a file is missing and cannot be downloaded, or has the wrong hash.
     """
     allow_torchvision_without_ops()
-    readers = {
-        "mnist": _idx,
-        "fashion-mnist": _idx,
-        "cifar10": _cifar10,
-        "stl10": _stl10,
-        "stl10-unlabelled": _stl10,
-    }
-    with tempfile.TemporaryDirectory(prefix="gmgan-") as scratch:
-        train, train_labels, test, test_labels, classes = readers[source.kind](
-            source.kind, Path(scratch), archives
-        )
-    size = source.sample_shape[0]
-    return Splits(
-        resize_all(train, size), train_labels, resize_all(test, size), test_labels, classes
-    )
+    readers = {"mnist": _idx, "fashion-mnist": _idx, "cifar10": _cifar10}
+    reader = readers.get(source.kind, _stl10)
+    train, train_labels, test, test_labels, classes = reader(source.kind, archives)
+    train, test = (resize_all(images, source.sample_shape[0]) for images in (train, test))
+    return Splits(train, train_labels, test, test_labels, [str(name) for name in classes])
 
 
-def _fetch(dataset_name, relative, md5, addresses, scratch, archives):
-    """Put `relative` into `scratch`: linked from the mirror, or downloaded and kept."""
+def _fetch(name: str, relative: str, md5: str, addresses: list[str], archives: Archives) -> Path:
+    """The official file of the data set `name`: the mirror's, or downloaded and kept."""
     from torchvision.datasets.utils import check_integrity, download_url
 
-    target = scratch / relative
-    target.parent.mkdir(parents=True, exist_ok=True)
-    local = archives(relative)
+    local, failure = archives(relative), None
     if local is not None:
-        if not check_integrity(str(local), md5):
-            raise GmganError(
-                f"{local} is not the official file of {dataset_name} (MD5 differs "
-                f"from {md5}); remove or replace it"
-            )
-        os.symlink(local.resolve(), target)
-        return target
-    failure = None
+        if check_integrity(str(local), md5):
+            return local
+        text = f"is not the official file of {name} (MD5 differs from {md5}); remove or replace it"
+        raise GmganError(f"{local} {text}")
+    kept = archives.downloads / relative
     for address in addresses:
         try:
-            download_url(address, str(target.parent), target.name, md5)
-            kept = archives.downloads / relative
             kept.parent.mkdir(parents=True, exist_ok=True)
-            part = kept.with_name(f".{kept.name}.part")
-            try:
-                shutil.copyfile(target, part)
-                os.replace(part, kept)
-            finally:
-                part.unlink(missing_ok=True)
-            return target
+            with tempfile.TemporaryDirectory(prefix=".", dir=kept.parent) as part:
+                download_url(address, part, kept.name, md5)
+                os.replace(Path(part, kept.name), kept)
+            return kept
         except (OSError, RuntimeError) as error:
             failure = error
-    raise GmganError(
-        f"{dataset_name}: cannot download {relative} ({failure}); put it under the "
-        f"folder in GMGAN_MIRROR as {relative}"
-    ) from failure
+    cure = f"put it under the folder in GMGAN_MIRROR as {relative}"
+    raise GmganError(f"{name}: cannot download {relative} ({failure}); {cure}") from failure
 
 
-def _idx(kind, scratch, archives):
+def _idx(kind: str, archives: Archives) -> Arrays:
+    """MNIST's format: a header of 16 bytes before images and of 8 before labels."""
     from torchvision import datasets
 
     cls = datasets.MNIST if kind == "mnist" else datasets.FashionMNIST
+    parts: list[np.ndarray] = []
     for name, md5 in cls.resources:
-        _fetch(
-            kind,
-            f"{cls.__name__}/raw/{name}",
-            md5,
-            [m + name for m in cls.mirrors],
-            scratch,
-            archives,
-        )
-    parts = []
-    for is_train in (True, False):
-        split = cls(str(scratch), train=is_train, download=True)
-        parts += [split.data.numpy()[:, :, :, None], split.targets.numpy()]
-    return *parts, [str(name) for name in split.classes]
+        addresses = [mirror + name for mirror in cls.mirrors]
+        path = _fetch(kind, f"{cls.__name__}/raw/{name}", md5, addresses, archives)
+        content = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+        if "images" in name:
+            parts.append(content[16:].reshape(-1, 28, 28, 1).copy())
+        else:
+            parts.append(content[8:].astype(np.int64))
+    return *parts, cls.classes
+
+
+def _empty_array(subtype: type, shape: tuple[int, ...], dtype: str | bytes) -> np.ndarray:
+    """What numpy's pickles begin with; the array's state fills it."""
+    return np.empty(0)
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -105,67 +93,71 @@ class _ArraysOnly(pickle.Unpickler):
     Only the constructors of plain numpy arrays are let through.
     """
 
-    allowed = frozenset(
-        {
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("_codecs", "encode"),
-        }
-    )
+    allowed: ClassVar[dict[tuple[str, str], Any]] = {
+        ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+        ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("_codecs", "encode"): codecs.encode,
+    }
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.allowed:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a data file")
-        if name == "_reconstruct":
-            return np._core.multiarray._reconstruct
-        return super().find_class(module, name)
+        return self.allowed[module, name]
 
 
-def _cifar10(kind, scratch, archives):
-    from torchvision.datasets import CIFAR10
-
-    path = _fetch(kind, CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url], scratch, archives)
+@contextmanager
+def _members(path: Path, folder: str) -> Iterator[Callable[[str], bytes]]:
+    """A function that gives the content of the files of one folder of a tar archive."""
     with tarfile.open(path) as archive:
 
-        def member(name):
-            return archive.extractfile(f"{CIFAR10.base_folder}/{name}").read()
+        def member(name: str) -> bytes:
+            file = archive.extractfile(f"{folder}/{name}")
+            assert file is not None  # the archive has the right hash
+            return file.read()
 
-        return read_cifar10_batches(
-            member,
-            [name for name, _ in CIFAR10.train_list],
-            [name for name, _ in CIFAR10.test_list],
-            CIFAR10.meta["filename"],
-        )
+        yield member
 
 
-def read_cifar10_batches(member, train_names, test_names, meta_name):
+def _cifar10(kind: str, archives: Archives) -> Arrays:
+    from torchvision.datasets import CIFAR10
+
+    path = _fetch(kind, CIFAR10.filename, CIFAR10.tgz_md5, [CIFAR10.url], archives)
+    train, test = ([name for name, _ in each] for each in (CIFAR10.train_list, CIFAR10.test_list))
+    with _members(path, CIFAR10.base_folder) as member:
+        return read_cifar10_batches(member, train, test, CIFAR10.meta["filename"])
+
+
+def read_cifar10_batches(
+    member: Callable[[str], bytes], train: Iterable[str], test: Iterable[str], meta: str
+) -> Arrays:
     """Arrays from CIFAR-10's python batches; `member(name)` gives a file's bytes."""
 
-    def batches(names):
-        contents = [
-            _ArraysOnly(io.BytesIO(member(name)), encoding="latin1").load() for name in names
-        ]
-        images = np.concatenate([np.asarray(batch["data"]) for batch in contents])
+    def load(name: str) -> dict[str, Any]:
+        return _ArraysOnly(io.BytesIO(member(name)), encoding="latin1").load()
+
+    def batches(names: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        contents = [load(name) for name in names]
+        images = np.concatenate([batch["data"] for batch in contents])
         labels = np.concatenate([np.asarray(batch["labels"], np.int64) for batch in contents])
         return images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy(), labels
 
-    names = _ArraysOnly(io.BytesIO(member(meta_name)), encoding="latin1").load()["label_names"]
-    return *batches(train_names), *batches(test_names), [str(name) for name in names]
+    return *batches(train), *batches(test), load(meta)["label_names"]
 
 
-def _stl10(kind, scratch, archives):
+def _stl10(kind: str, archives: Archives) -> Arrays:
+    """Pixels are stored channel by channel, each column by column; labels begin at 1."""
     from torchvision.datasets import STL10
 
-    _fetch(kind, STL10.filename, STL10.tgz_md5, [STL10.url], scratch, archives)
-    train_split = "train" if kind == "stl10" else "unlabeled"
-    parts = []
-    for split in (train_split, "test"):
-        loaded = STL10(str(scratch), split=split, download=True)
-        labels = np.asarray(loaded.labels).astype(np.int64)
-        parts += [loaded.data.transpose(0, 2, 3, 1).copy(), labels]
-    if kind == "stl10-unlabelled":
-        parts[1], parts[3] = np.full_like(parts[1], -1), np.full_like(parts[3], -1)
-        return *parts, []
-    return *parts, [str(name) for name in loaded.classes]
+    path = _fetch(kind, STL10.filename, STL10.tgz_md5, [STL10.url], archives)
+    parts: list[np.ndarray] = []
+    labelled = kind == "stl10"
+    with _members(path, STL10.base_folder) as member:
+        for split in ("train" if labelled else "unlabeled", "test"):
+            pixels = np.frombuffer(member(f"{split}_X.bin"), np.uint8).reshape(-1, 3, 96, 96)
+            parts.append(pixels.transpose(0, 3, 2, 1).copy())
+            stored = member(f"{split}_y.bin") if labelled else bytes(len(pixels))  # 0: none
+            parts.append(np.frombuffer(stored, np.uint8).astype(np.int64) - 1)
+        classes = member(STL10.class_names_file).decode().splitlines() if labelled else []
+    return *parts, classes

@@ -27,8 +27,7 @@ def prepare(settings: Source, archives: Archives) -> Prepared:
     Raises GmganError if the reader gives another shape or number of classes than the source
     declares.
     """
-    read = plugins.load(settings.kind, data.READERS)
-    splits = read(settings, archives)
+    splits = plugins.load(settings.kind, data.READERS)(settings, archives)
     counted = isinstance(settings, ImagesSource) and settings.classes is None
     n_classes = len(splits.classes) if counted else settings.n_classes or 0
     try:

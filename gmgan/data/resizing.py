@@ -6,10 +6,10 @@ from PIL import Image
 from gmgan.errors import GmganError
 
 
-def fit(image, size, rule, place) -> np.ndarray:
+def fit(image: Image.Image, size: int, rule: str, place: str) -> np.ndarray:
     """A PIL image as uint8 size x size x C.
 
-    rule (str): `crop` scales the short side to `size` (Lanczos) and crops the centre; `stretch`
+    rule: `crop` scales the short side to `size` (Lanczos) and crops the centre; `stretch`
     ignores the aspect ratio; `none` demands the right size already. `place` names the image in
     errors. Raises GmganError when `none` meets another size.
     """
@@ -32,7 +32,7 @@ def fit(image, size, rule, place) -> np.ndarray:
     return array[:, :, None] if array.ndim == 2 else array
 
 
-def resize_all(images, size) -> np.ndarray:
+def resize_all(images: np.ndarray, size: int) -> np.ndarray:
     """Square uint8 images N x H x W x C to N x size x size x C; unchanged if they fit already."""
     if images.shape[1] == size:
         return images

@@ -1,6 +1,7 @@
 """What every reader returns."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,38 +24,37 @@ class Splits(Record):
     test_labels: np.ndarray
     classes: list[str]
 
-    def __post_init__(self):
-        for split in ("train", "test"):
-            samples, labels = getattr(self, split), getattr(self, f"{split}_labels")
+    def __post_init__(self) -> None:
+        n_classes = len(self.classes)
+        for split, samples, labels in self.parts():
             if len(samples) == 0:
                 raise GmganError(f"the {split} split is empty")
             if len(samples) != len(labels):
-                raise GmganError(
-                    f"the {split} split has {len(samples)} samples and {len(labels)} labels"
-                )
-            low = 0 if self.classes else -1
-            if labels.min() < low or labels.max() >= max(len(self.classes), 0):
-                raise GmganError(
-                    f"the {split} split has labels from {labels.min()} to "
-                    f"{labels.max()}, outside 0 to {len(self.classes) - 1}"
-                )
+                counts = f"{len(samples)} samples and {len(labels)} labels"
+                raise GmganError(f"the {split} split has {counts}")
+            if labels.min() < (0 if n_classes else -1) or labels.max() >= n_classes:
+                outside = f"from {labels.min()} to {labels.max()}, outside 0 to {n_classes - 1}"
+                raise GmganError(f"the {split} split has labels {outside}")
+
+    def parts(self) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """(name, samples, labels) of both splits."""
+        return [("train", self.train, self.train_labels), ("test", self.test, self.test_labels)]
 
 
-def check_splits(splits, sample_shape, n_classes):
+def check_splits(splits: Any, sample_shape: tuple[int, ...], n_classes: int) -> None:
     """Raise GmganError if a reader gave something else than its source declares.
 
-    sample_shape (tuple): (H, W, C) or (2,); n_classes (int): 0 for unlabelled data.
+    sample_shape: (H, W, C) or (2,); n_classes: 0 for unlabelled data.
     """
     if not isinstance(splits, Splits):
         raise GmganError(f"the reader gave {type(splits).__name__}, not gmgan.data.splits.Splits")
-    dtype = np.uint8 if len(sample_shape) == 3 else np.float32
-    for split in ("train", "test"):
-        samples, labels = getattr(splits, split), getattr(splits, f"{split}_labels")
-        found = samples.dtype, samples.shape[1:]
-        if found != (dtype, sample_shape):
+    dtype = np.dtype(np.uint8 if len(sample_shape) == 3 else np.float32)
+    for split, samples, labels in splits.parts():
+        shape = samples.shape[1:]
+        if (samples.dtype, shape) != (dtype, sample_shape):
+            expected = f"expected {dtype} {list(sample_shape)}"
             raise GmganError(
-                f"the {split} split is {found[0]} {list(found[1])} per sample, "
-                f"expected {np.dtype(dtype)} {list(sample_shape)}"
+                f"the {split} split is {samples.dtype} {list(shape)} per sample, {expected}"
             )
         if labels.dtype != np.int64:
             raise GmganError(f"the {split} labels are {labels.dtype}, expected int64")

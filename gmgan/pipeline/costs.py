@@ -3,25 +3,25 @@
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from pydantic import ValidationError
 
+from gmgan.config.params import Params
 from gmgan.config.run import Run, RunSettings
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
-from gmgan.pipeline.artifacts import Damaged, Json
+from gmgan.pipeline.artifacts import Damaged, Stamped
 from gmgan.pipeline.graph import Graph, Job
 from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.stage import Stage
 from gmgan.pipeline.stages import STAGES
-from gmgan.records import TrainingRecord
 from gmgan.runtime import gpu
 
 _SECONDS = re.compile(r"^gmgan (?:\S+): ([\d.]+) s, peak memory", re.MULTILINE)
-Pairs = Iterable[tuple[float | None, int]]  # hours per run, number of runs
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class Measured:
     speeds: dict[str, list[float]]
     seconds: dict[tuple[str, str], list[float]]
 
+    def hours(self, dataset: str, stages: Iterable[Stage]) -> float | None:
+        """Hours of one job of each of `stages`; None if one of them was never timed."""
+        seconds = [self.seconds.get((dataset, stage.name)) for stage in stages]
+        return sum(median(each) for each in seconds if each) / 3600 if all(seconds) else None
+
 
 def costs_of(
     runner: Runner, suite: str, device: str | None, measure_seconds: float | None
@@ -59,57 +64,36 @@ def costs_of(
     `measure_seconds` here and now. Times of the other stages are medians over logs of the same
     data set.
     """
-    default = default_device(runner)
+    if measure_seconds is not None and not 0 < measure_seconds < float("inf"):
+        text = f"expected a positive number of seconds, got {measure_seconds:g}"
+        raise GmganError(f"--measure: {text}")
+    chosen = runner.params.execution.device
+    default = chosen if chosen != "auto" else "cuda" if gpu.devices() else "cpu"
     device = device or default
     if measure_seconds is not None and device != default:
         raise GmganError(
             f"--measure times trainings on this machine's {default}, not on {device}; leave one of "
             "--measure and --device out"
         )
-    runs = grid.suite_runs(runner.params, suite)
     measured = measured_by(runner, device)
-    if measure_seconds is not None:
-        for run in runs:
-            kind = kind_of_training(runner, run)
-            if kind not in measured.speeds:
-                measured.speeds[kind] = [measure(runner, run, measure_seconds)]
-    groups: dict[str, dict[str, list[Run]]] = {}
-    for run in runs:
-        groups.setdefault(run.dataset, {}).setdefault(run.model, []).append(run)
-    own_jobs = jobs_of_runs(runner, suite)
-    return [
-        _cost(runner, group, own_jobs[group[-1]], measured)
-        for by_model in groups.values()
-        for group in by_model.values()
-    ], device
+    groups: dict[str, dict[str, list[RunSettings]]] = defaultdict(lambda: defaultdict(list))
+    for run in grid.suite_runs(runner.params, suite):
+        settings = grid.settings(runner.params, run)
+        groups[run.dataset][run.model].append(settings)
+        if measure_seconds is not None and _kind(runner.params, settings) not in measured.speeds:
+            speed = measure(runner, run, measure_seconds)
+            measured.speeds[_kind(runner.params, settings)] = [speed]
+    jobs = defaultdict(list)
+    for job in runner.jobs(suite):
+        jobs[job.names.get("run")].append(job)
+    groups_in_order = [group for models in groups.values() for group in models.values()]
+    return [_cost(runner.params, group, jobs, measured) for group in groups_in_order], device
 
 
-def default_device(graph: Graph) -> str:
-    """`cpu` or `cuda`: what execution.device in params.yaml means on this machine."""
-    chosen = graph.params.execution.device
-    if chosen != "auto":
-        return chosen
-    return "cuda" if gpu.devices() else "cpu"
-
-
-def jobs_of_runs(graph: Graph, suite: str) -> dict[Run, list[Job]]:
-    """The jobs of each run; the training of a parent is listed under the parent."""
-    jobs: dict[Run, list[Job]] = {}
-    for job in graph.jobs(suite):
-        if "run" in job.names:
-            jobs.setdefault(job.names["run"], []).append(job)
-    return jobs
-
-
-def kind_of_training(graph: Graph, run: Run) -> str:
+def _kind(params: Params, settings: RunSettings) -> str:
     """What decides the speed of a run's training; K, seed and learning rate do not."""
-    shape = graph.params.datasets[run.dataset].source.sample_shape
-    return _kind(grid.settings(graph.params, run), shape)
-
-
-def _kind(settings: RunSettings, sample_shape: tuple[int, ...]) -> str:
     parts = (
-        sample_shape,
+        params.datasets[settings.run.dataset].source.sample_shape,
         settings.network.model_dump(),
         settings.latent.dim,
         settings.training.batch_size,
@@ -125,38 +109,26 @@ def measured_by(graph: Graph, device: str) -> Measured:
 
     On a CPU only runs with the number of threads in params.yaml count.
     """
-    measured = Measured({}, {})
-    params = graph.params
+    measured = Measured(defaultdict(list), defaultdict(list))
+    params, artifact = graph.params, STAGES["train"].writes["record"]
+    assert isinstance(artifact, Stamped)
     for path in sorted(graph.results.glob("runs/*/train.json")):
-        record = _training_record(path)
-        if record is None or record.status != "ok" or record.device != device:
-            continue
-        if device == "cpu" and record.threads != params.execution.threads:
-            continue
         try:
+            record, _ = artifact.read_stamped(path)
             settings = RunSettings.model_validate(record.settings)
-            run = settings.run
-            grid.check_run(params, run)
-        except (ValidationError, GmganError):  # of other params
+            grid.check_run(params, settings.run)
+        except (Damaged, OSError, ValidationError, GmganError):  # not whole, or of other params
             continue
-        kind = _kind(settings, params.datasets[run.dataset].source.sample_shape)
-        measured.speeds.setdefault(kind, []).append(record.images_per_second)
+        other_threads = device == "cpu" and record.threads != params.execution.threads
+        if record.status != "ok" or record.device != device or other_threads:
+            continue
+        measured.speeds[_kind(params, settings)].append(record.images_per_second)
         for stage in (stage for stage in STAGES.values() if "run" in stage.per):
-            for log in (graph.results / "logs" / stage.name).glob(f"{run}.*"):
-                seconds = _SECONDS.findall(log.read_text(errors="replace"))
-                if seconds:
-                    place = run.dataset, stage.name
-                    measured.seconds.setdefault(place, []).append(float(seconds[-1]))
+            for log in (graph.results / "logs" / stage.name).glob(f"{settings.run}.*"):
+                if seconds := _SECONDS.findall(log.read_text(errors="replace")):
+                    place = settings.run.dataset, stage.name
+                    measured.seconds[place].append(float(seconds[-1]))
     return measured
-
-
-def _training_record(path: Path) -> TrainingRecord | None:
-    artifact = STAGES["train"].writes["record"]
-    assert isinstance(artifact, Json)
-    try:
-        return artifact.read_stamped(path)[0]
-    except (Damaged, OSError):
-        return None
 
 
 def measure(runner: Runner, run: Run, seconds: float) -> float:
@@ -188,81 +160,84 @@ def measure(runner: Runner, run: Run, seconds: float) -> float:
     return 1000 * (trainer.kimg - first) / (time.monotonic() - started)
 
 
-def _cost(runner: Runner, group: list[Run], jobs: list[Job], measured: Measured) -> Cost:
-    """The cost of runs of one data set and model; jobs: those of one of them."""
-    dataset, model = group[0].dataset, group[0].model
-    kimg = grid.settings(runner.params, group[0]).training.kimg
-    speeds = measured.speeds.get(kind_of_training(runner, group[0]))
+def _cost(
+    params: Params,
+    group: list[RunSettings],
+    jobs: Mapping[Run | None, list[Job]],
+    measured: Measured,
+) -> Cost:
+    """The cost of the runs of one data set and model; jobs: those of each run."""
+    settings, run = group[0], group[0].run
+    kimg, speeds = settings.training.kimg, measured.speeds.get(_kind(params, settings))
     speed = median(speeds) if speeds else None
-    stages = [job.stage for job in jobs if job.stage.name != "train"]
-    known = all((dataset, stage.name) in measured.seconds for stage in stages)
-    hours = [
-        (stage, median(measured.seconds[dataset, stage.name]) / 3600)
-        for stage in (stages if known else [])
-    ]
+    stages = [job.stage for job in jobs[group[-1].run] if job.stage.name != "train"]
+    scoring = measured.hours(run.dataset, stages)
+    on_gpu = measured.hours(run.dataset, [stage for stage in stages if stage.needs.gpu])
     return Cost(
-        dataset=dataset,
-        model=model,
+        dataset=run.dataset,
+        model=run.model,
         runs=len(group),
         kimg=kimg,
         images_per_second=speed,
         training_hours=1000 * kimg / speed / 3600 if speed else None,
-        scoring_hours=sum(each for _, each in hours) if known else None,
-        scoring_gpu_hours=sum(each for stage, each in hours if stage.needs.gpu) if known else None,
+        scoring_hours=scoring,
+        scoring_gpu_hours=None if scoring is None else on_gpu,
     )
 
 
 def describe(runner: Runner, suite: str, costs: list[Cost], device: str) -> list[str]:
     """The printed table and totals."""
     head = ("data set", "model", "runs", "kimg", "images/s", "training h", "scoring h")
-    rows = [
-        (
-            cost.dataset,
-            cost.model,
-            str(cost.runs),
-            f"{cost.kimg:g}",
-            _number(cost.images_per_second),
-            _number(_times(cost.training_hours, cost.runs)),
-            _number(_times(cost.scoring_hours, cost.runs)),
-        )
-        for cost in costs
-    ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    rows: list[tuple[str, ...]] = [head]
+    for cost in costs:
+        hours = (_number(each, cost.runs) for each in (cost.training_hours, cost.scoring_hours))
+        name = cost.dataset, cost.model, str(cost.runs), f"{cost.kimg:g}"
+        rows.append((*name, _number(cost.images_per_second), *hours))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         f"suite {suite}: {runner.params.suites[suite].title}",
         "",
-        *(_aligned(row, widths) for row in [head, *rows]),
+        *(_aligned(row, widths) for row in rows),
         "",
         *_counts(runner, suite),
         *_totals(runner.params.execution.threads, costs, device, suite),
     ]
 
 
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    """One line of the table: two names to the left, numbers to the right."""
+    sides = "<<>>>>>"
+    return "  ".join(f"{text:{s}{w}}" for text, s, w in zip(row, sides, widths, strict=True))
+
+
+def _number(value: float | None, factor: int = 1) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value * factor:.3g}" if value * factor < 1000 else f"{value * factor:.0f}"
+
+
 def _counts(runner: Runner, suite: str) -> list[str]:
-    jobs = runner.jobs(suite)
-    runs = grid.suite_runs(runner.params, suite)
+    jobs, runs = runner.jobs(suite), grid.suite_runs(runner.params, suite)
     own = [job for job in jobs if "run" in job.names]
-    trainings = [job for job in own if job.stage.name == "train"]
+    trainings = sum(job.stage.name == "train" for job in own)
     shared = len(jobs) - len(own) - 2  # without collect and report
     outputs = sum(len(job.stage.writes) for job in own if job.names["run"] in runs)
     return [
         f"{len(runs)} runs; {len(jobs)} jobs, which profiles/slurm and profiles/cluster-generic "
-        f"submit as {len(trainings) + len(runs) + shared} and 2 local ones",
+        f"submit as {trainings + len(runs) + shared} and 2 local ones",
         f"{outputs} files of runs ({outputs / len(runs):.1f} per run), {len(own)} logs, "
         f"{outputs} entries of Snakemake's own in .snakemake/metadata",
     ]
 
 
 def _totals(threads: int, costs: list[Cost], device: str, suite: str) -> list[str]:
-    training = [(cost.training_hours, cost.runs) for cost in costs]
-    scoring = [(cost.scoring_hours, cost.runs) for cost in costs]
-    on_gpu = [(cost.scoring_gpu_hours, cost.runs) for cost in costs]
-    core_hours = threads * (_sum(training) + _sum(scoring))
-    where = f"on {device}, {threads} thread{'s' if threads > 1 else ''} a job"
-    expected = f"{core_hours:.3g} core-hours"
+    training, untrained = _total((cost.training_hours, cost.runs) for cost in costs)
+    scoring, unscored = _total((cost.scoring_hours, cost.runs) for cost in costs)
+    on_gpu, _ = _total((cost.scoring_gpu_hours, cost.runs) for cost in costs)
+    expected = f"{threads * (training + scoring):.3g} core-hours"
     if device == "cuda":
-        expected += f", {_sum(training) + _sum(on_gpu):.3g} GPU-hours"
-    untrained, unscored = _unknown(training), _unknown(scoring)
+        expected += f", {training + on_gpu:.3g} GPU-hours"
+    where = f"on {device}, {threads} thread{'s' if threads > 1 else ''} a job"
     least = "at least " if untrained or unscored else ""
     lines = [f"expected {where}: {least}{expected}, without the jobs of the data sets"]
     if untrained:
@@ -275,23 +250,10 @@ def _totals(threads: int, costs: list[Cost], device: str, suite: str) -> list[st
     return lines
 
 
-def _sum(pairs: Pairs) -> float:
-    return sum(hours * runs for hours, runs in pairs if hours is not None)
-
-
-def _unknown(pairs: Pairs) -> int:
-    return sum(runs for hours, runs in pairs if hours is None)
-
-
-def _times(hours: float | None, runs: int) -> float | None:
-    return None if hours is None else hours * runs
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-
-
-def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
-    left = [text.ljust(width) for text, width in zip(row[:2], widths[:2], strict=True)]
-    right = [text.rjust(width) for text, width in zip(row[2:], widths[2:], strict=True)]
-    return "  ".join([*left, *right])
+def _total(pairs: Iterable[tuple[float | None, int]]) -> tuple[float, int]:
+    """Hours of all runs with known hours per run, and the number of the other runs."""
+    hours, unknown = 0.0, 0
+    for per_run, runs in pairs:
+        hours += (per_run or 0) * runs
+        unknown += runs if per_run is None else 0
+    return hours, unknown

@@ -2,7 +2,9 @@
 
 import re
 
-from gmgan.config import Model, Params, Run, RunSettings
+from gmgan.config.models import Model
+from gmgan.config.params import Params
+from gmgan.config.run import Run, RunSettings
 from gmgan.errors import GmganError
 
 _RUN_NAME = re.compile(

@@ -365,7 +365,7 @@ def _paths(path: str | None) -> list[str]:
 def _report(at: Scope) -> of.ReportSettings:
     params, runs = at.params, _runs(at)
     trained = {run.model for run in runs}
-    used = trained | {params.baselines[name] for name in trained if name in params.baselines}
+    used = trained | {params.models[name].baseline for name in trained} - {None}
     return of.ReportSettings(
         suite=at.suite,
         title=params.suites[at.suite].title,
