@@ -29,6 +29,7 @@ def look_in(folder: str | Path) -> None:
     """Look for modules in `folder` before anywhere else."""
     global _folder
     _folder = Path(folder).resolve()
+    find.cache_clear()
     sys.path[:] = [str(_folder), *(place for place in sys.path if place != str(_folder))]
 
 

@@ -253,3 +253,11 @@ def test_old_spellings_name_the_new_ones(finished, arguments, command):
 
 def test_unknown_commands_list_near_ones(finished):
     assert "did you mean train" in refused(finished, "trian", RUN)
+
+
+def test_a_malformed_run_in_a_target_lists_near_ones(project):
+    done = project.snakemake("-n", "results/runs/digits.gan.s0/scores.json", check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "'digits.gan.s0' is no run" in text
+    assert "for example digits.gan.K1.s0" in text

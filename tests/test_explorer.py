@@ -6,6 +6,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from conftest import read_arrays
 from PIL import Image
 from scipy.spatial import cKDTree
 
@@ -13,7 +14,6 @@ from gmgan.config.run import Run, RunSettings
 from gmgan.evaluation.neighbours import nearest_neighbours
 from gmgan.evaluation.walk import pairs_of, walks
 from gmgan.models.model import build_model, sample_rows
-from gmgan.pipeline.artifacts import read_arrays
 from gmgan.pixels import to_stored_range
 from gmgan.report import explorer
 

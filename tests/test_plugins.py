@@ -744,7 +744,7 @@ class TestProject:
 
     def test_points_of_a_plug_in_are_scored_by_its_centres(self, used):
         results = used.folder / "results"
-        floor = json.loads((results / "real" / "cross.floor.json").read_text())["score"]
+        floor = json.loads((results / "real" / "cross.floor.json").read_text())["scores"]
         rows = {row["metric"]: row for row in floor}
         assert rows["modes_captured"]["value"] == 4
         assert rows["high_quality_share"]["value"] > 0.95

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
+from conftest import read_arrays
 from scipy.ndimage import correlate1d
 
+from gmgan.config import load
 from gmgan.errors import GmganError
 from gmgan.evaluation import quality
-from gmgan.evaluation.extractors import extract, extractor
+from gmgan.evaluation.extractors import extract, load_extractor
 from gmgan.evaluation.neighbours import nearest_distances
-from gmgan.pipeline.artifacts import read_arrays, read_json
+from gmgan.pipeline.runner import Runner
 
 
 @pytest.fixture
@@ -100,15 +101,13 @@ def test_pairs_are_of_different_samples(rng):
 @pytest.fixture(scope="module")
 def digits(finished):
     """Real digits, and a function from images to features and classes by the trained extractor."""
-    results = finished.folder / "results"
-    path = results / "extractors" / "digits.classifier-digits"
-    weights, _ = read_arrays(path.with_name(path.name + ".safetensors"))
-    net = extractor(
-        "classifier",
-        {k: torch.from_numpy(v) for k, v in weights.items()},
-        read_json(path.with_name(path.name + ".json")),
+    runner = Runner(load(finished.folder / "params.yaml"), finished.folder / "results")
+    weights, description = (
+        runner.read("extractor", output, extractor_id="digits.classifier-digits")
+        for output in ("weights", "description")
     )
-    data, _ = read_arrays(results / "data" / "digits.safetensors")
+    net = load_extractor(description, weights)
+    data, _ = read_arrays(finished.folder / "results" / "data" / "digits.safetensors")
     return data, lambda images: extract(net, images, "cpu")
 
 

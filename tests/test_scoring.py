@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict, fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from gmgan.evaluation.metrics import METRICS, built_in, in_order, metric_of
 from gmgan.evaluation.reference import real_images, reference_of
 from gmgan.evaluation.samples import Samples
 from gmgan.evaluation.score import floor, score, score_samples
-from gmgan.evaluation.settings import ScoringSettings, scoring_settings
+from gmgan.evaluation.settings import ScoringSettings, SweepSettings, scoring_settings
 from gmgan.evaluation.sweep import sweep
 from gmgan.models import priors
 from gmgan.models.model import Model
 from gmgan.models.objectives import gan
+from gmgan.pipeline import grid
 from gmgan.pipeline.grid import Run
 from gmgan.records import ExtractorDescription, Features, Generated, RealFeatures, Snapshots
 
@@ -293,19 +295,33 @@ class OnePoint(torch.nn.Module):
         return z
 
 
-def test_the_sweep_scores_every_scale_of_the_same_noise(ring, params):
+def test_the_sweep_scores_every_scale_of_the_same_noise(ring, params, monkeypatch):
     prior = priors.NormalPrior(2)
     model = Model(OnePoint(), OnePoint(), prior, gan.Objective(0, 1), 0)
+    monkeypatch.setattr("gmgan.evaluation.sweep.restore_model", lambda *_: model)
     evaluation = params.datasets[RING].evaluation
-    arguments = [ring[name] for name in ("data", "real", "extractors")]
-    more = (None, ring["settings"], evaluation.sweep, torch.device("cpu"))
-    tradeoff = sweep(model, "ok", *arguments, *more)
+    run = grid.settings(params, grid.parse_run(params, f"{RING}.gan.K1.s0"))
+
+    def swept(status):
+        return sweep(
+            weights={},
+            record=SimpleNamespace(status=status),
+            data=ring["data"],
+            description=None,
+            real=ring["real"],
+            extractor_weights={},
+            extractors=ring["extractors"],
+            settings=SweepSettings(run=run, scoring=ring["settings"], sweep=evaluation.sweep),
+            device=torch.device("cpu"),
+        )
+
+    tradeoff = swept("ok")
     assert {point.sigma_scale for point in tradeoff.points} == set(evaluation.sweep.sigma_scales)
     assert {point.n_real for point in tradeoff.points} == {evaluation.sweep.n}
     modes = [point.value for point in tradeoff.points if point.metric == "frechet_distance"]
     assert modes[-1] > modes[0]
     assert not {"component_acc", "kimg_to_95_modes"} & {point.metric for point in tradeoff.points}
-    failed = sweep(model, "diverged", *arguments, *more)
+    failed = swept("diverged")
     assert (failed.status, failed.points) == ("diverged", [])
 
 

@@ -15,7 +15,7 @@ from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.fingerprints import code_hash, digest
-from gmgan.pipeline.stage import Key, Ref, Refs, Scope, Stage, known_names
+from gmgan.pipeline.stage import Key, Ref, Refs, Scope, Stage
 from gmgan.pipeline.stages import STAGES
 
 
@@ -50,7 +50,7 @@ class Graph:
 
         Raises GmganError for a name that does not exist.
         """
-        declared = known_names(STAGES, stage)
+        declared = STAGES[stage]
         if isinstance(names.get("run"), str):
             names["run"] = self._run(names["run"])
         job = Job(declared, tuple(names[name] for name in declared.per))
@@ -128,8 +128,8 @@ class Graph:
             names = dict(zip(ref.stage.per, ref.key, strict=True))
             for output in (ref.output, ref.stage.carrier):
                 files[f"{self.results}/{ref.stage.writes[output].path.format(**names)}"] = None
-        local = [path for path in job.stage.local_files(self.scope(job)) if Path(path).exists()]
-        return [*files, *local]
+        own = job.stage.local_files(self.scope(job))
+        return [*files, *(path for path in own if path and Path(path).exists())]
 
     def jobs(self, suite: str) -> list[Job]:
         """All jobs of a suite, each once and after those that it reads from."""

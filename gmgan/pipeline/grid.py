@@ -1,6 +1,7 @@
 """The runs of a suite, their names and their settings."""
 
 import re
+from difflib import get_close_matches
 
 from gmgan.config.models import Model
 from gmgan.config.params import Params
@@ -16,9 +17,11 @@ def parse_run(params: Params, name: str) -> Run:
     """The run called `name`; raises GmganError for a malformed name or an impossible run."""
     match = _RUN_NAME.fullmatch(name)
     if not match:
+        suites = (suite_runs(params, suite) for suite in params.suites)
+        near = get_close_matches(name, {run.name for runs in suites for run in runs})
         raise GmganError(
-            f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>,"
-            " for example digits.gmgan-static.K10.s0"
+            f"'{name}' is no run; a run is called DATASET.MODEL.K<components>.s<seed>, for example "
+            f"{' or '.join(near) or 'digits.gmgan-static.K10.s0'}"
         )
     run = Run(match["dataset"], match["model"], int(match["K"]), int(match["seed"]))
     check_run(params, run)
@@ -72,17 +75,6 @@ def has_clusters(params: Params, run: Run) -> bool:
     source = params.datasets[run.dataset].source
     labelled = source.n_classes is not None or source.kind == "images"
     return run.K > 1 and not params.models[run.model].needs_labels and labelled
-
-
-def trained_runs(params: Params, runs: list[Run]) -> list[Run]:
-    """`runs` and the runs that they continue from, each once."""
-    trained = dict.fromkeys(runs)
-    for run in runs:
-        parent = parent_run(params, run, params.models[run.model])
-        while parent:
-            trained[parent] = None
-            parent = parent_run(params, parent, params.models[parent.model])
-    return list(trained)
 
 
 def settings(params: Params, run: Run) -> RunSettings:

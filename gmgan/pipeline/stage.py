@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from gmgan.config.params import Dataset, Params
 from gmgan.config.run import Run, RunSettings
-from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Artifact, Stamped
 
@@ -77,6 +76,11 @@ class Scope:
         return self.run
 
     @cached_property
+    def runs(self) -> list[Run]:
+        """The runs of the suite; only for stages per suite."""
+        return grid.suite_runs(self.params, self.suite)
+
+    @cached_property
     def run_settings(self) -> RunSettings:
         """The resolved settings of the run; only for stages per run."""
         return grid.settings(self.params, self.the_run)
@@ -115,14 +119,14 @@ class Stage:
     compute: str
     needs: Needs
     settings: Callable[[Scope], BaseModel]
-    reads: Mapping[str, "Read"] = field(default_factory=dict)
+    reads: "Reads" = field(default_factory=dict)
     unhashed: frozenset[str] = frozenset()
     code: Callable[[Any], Iterable[str]] = lambda settings: ()
     folder: str | None = None
     handles: tuple[str, ...] = ()
     applies: Callable[[Scope], bool] = lambda at: True
     otherwise: str = ""
-    local_files: Callable[[Scope], Iterable[str]] = lambda at: ()
+    local_files: Callable[[Scope], Iterable[str | None]] = lambda at: ()
 
     def __getitem__(self, name: str) -> "Output":
         """One of the stage's outputs, as another stage reads it."""
@@ -163,6 +167,7 @@ class Output:
 
 
 Read = Callable[[Scope], Refs]
+Reads = Mapping[str, Read]
 
 
 def each_extractor(read: Read) -> Read:
@@ -174,7 +179,7 @@ def each_run(read: Output) -> Read:
     """Reads an output for every run of the suite to which the stage applies: {run: ...}."""
 
     def refs(at: Scope) -> Refs:
-        scopes = [at.within(run=run) for run in grid.suite_runs(at.params, at.suite)]
+        scopes = [at.within(run=run) for run in at.runs]
         return {each.run: read(each) for each in scopes if read.stage.applies(each)}
 
     return refs
@@ -182,27 +187,12 @@ def each_run(read: Output) -> Read:
 
 def each_dataset(read: Read) -> Read:
     """Reads an output for every data set of the suite: {data set: ...}."""
-
-    def refs(at: Scope) -> Refs:
-        runs = grid.suite_runs(at.params, at.suite)
-        names = dict.fromkeys(run.dataset for run in runs)
-        return {name: read(at.within(dataset=name)) for name in names}
-
-    return refs
+    return lambda at: {
+        name: read(at.within(dataset=name)) for name in dict.fromkeys(r.dataset for r in at.runs)
+    }
 
 
-def of_parent(read: Output) -> Read:
-    """Reads an output of the parent, the run that a run continues from; None without a parent."""
-
-    def refs(at: Scope) -> Refs:
-        parent = at.run_settings.init_from
-        return read(at.within(run=parent)) if parent else None
-
-    return refs
-
-
-def known_names(stages: Mapping[str, Stage], name: str) -> Stage:
-    """The stage called `name`; raises GmganError that lists the stages."""
-    if name not in stages:
-        raise GmganError(f"no stage is called '{name}'; there are {', '.join(stages)}")
-    return stages[name]
+def of_parent(read: Output, at: Scope) -> Ref | None:
+    """An output of the parent, the run that a run continues from; None without a parent."""
+    parent = at.run_settings.init_from
+    return read(at.within(run=parent)) if parent else None

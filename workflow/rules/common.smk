@@ -50,7 +50,7 @@ def start_worker():
 
 
 wildcard_constraints:
-    run=r"[a-z0-9-]+\.[a-z0-9-]+\.K\d+\.s\d+",
+    run=r"[^/]+",
     source=r"[a-z0-9-]+",
     dataset=r"[a-z0-9-]+",
     extractor=r"[a-z0-9-]+",
@@ -80,7 +80,10 @@ def gpus():
 
 def job(stage, wildcards):
     """The job of a stage that a rule's wildcards name."""
-    return GRAPH.job(stage, suite=SUITE, **dict(wildcards.items()))
+    try:
+        return GRAPH.job(stage, suite=SUITE, **dict(wildcards.items()))
+    except GmganError as error:
+        raise WorkflowError(f"gmgan: error: {error}")
 
 
 def reads(stage):
