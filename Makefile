@@ -11,7 +11,7 @@ PYTHON ?= python3.11
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 
-# The checks of `make lint`, each a target; tests/test_layers.py and .pre-commit-config.yaml run them too.
+# The checks of `make lint`, each a target. tests/test_layers.py and pre-commit run the same targets.
 LINT := ruff ruff-format snakefmt mypy lint-imports
 
 .PHONY: all setup test lint $(LINT) bench lock
