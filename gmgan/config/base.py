@@ -101,7 +101,7 @@ class ByKind:
             plugin = plugin if kinds else entry
 
         def read(entry: Any, info: ValidationInfo) -> BaseModel:
-            if isinstance(entry, BaseModel):
+            if isinstance(entry, get_args(source)):
                 return entry
             if isinstance(entry, str):
                 entry = {"kind": entry}

@@ -71,7 +71,7 @@ def _complete(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> 
         if chain[-1] in chain[:-1]:
             wrong[section, name] = f"{section} extend each other in a circle"
         elif chain[-1] not in entries:
-            wrong[section, name] = unknown_name(section[:-1], chain[-1], map(str, entries))
+            wrong[section, name] = unknown_name(section[:-1], str(chain[-1]), map(str, entries))
         for parent in chain[1:]:
             entry = _deep_merge(entries.get(parent), entry)
         complete[name] = entry
@@ -81,7 +81,7 @@ def _complete(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> 
 def _chain(entries: Any, name: Any) -> list[Any]:
     """An entry's name, then those that it extends; in a circle the last one is there twice."""
     names = [name]
-    while isinstance(name := section_of(entries, name).get("extends"), str):
+    while isinstance(name := section_of(entries, name).get("extends"), (str, int, float)):
         names.append(name)
         if name in names[:-1]:
             break

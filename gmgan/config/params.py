@@ -183,8 +183,7 @@ class Params(Strict):
         training = _changed(self.datasets[dataset].training, self.models[model].training)
         if training.kimg_continued is None:
             return training
-        continues = self.models[model].init_from is not None
-        kimg = training.kimg_continued if continues else training.kimg
+        kimg = training.kimg_continued if self.models[model].init_from else training.kimg
         return training.model_copy(update={"kimg": kimg, "kimg_continued": None})
 
     def network_of(self, dataset: str, model: str) -> Network:
