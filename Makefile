@@ -1,8 +1,9 @@
 # make        set up .venv and run the main job: the suite that params.yaml names
 # make test   the same set-up, then all tests
+# make lint   the same set-up, then the checks of style, types and imports
 # make setup  only the set-up; then `. .venv/bin/activate`
-# make bench  measure speed beside what one would use instead; writes benchmarks/results.csv
-# make lock   choose the newest versions again and write requirements.lock
+# make bench  compare speed with the usual alternatives; writes benchmarks/results.csv
+# make lock   resolve the newest versions and write requirements.lock
 #
 # CORES=4 make   to use other than all cores; PYTHON=... for another interpreter
 
@@ -10,7 +11,10 @@ PYTHON ?= python3.11
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 
-.PHONY: all setup test bench lock
+# The checks of `make lint`, each a target. tests/test_layers.py and pre-commit run the same targets.
+LINT := ruff ruff-format snakefmt mypy lint-imports
+
+.PHONY: all setup test lint $(LINT) bench lock
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) --quiet rules -- all
@@ -26,6 +30,25 @@ setup: .venv/stamp
 
 test: setup
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+lint: $(LINT)
+
+$(LINT): setup
+
+ruff:
+	$(BIN)/ruff check .
+
+ruff-format:
+	$(BIN)/ruff format --check .
+
+snakefmt:
+	$(BIN)/snakefmt --check Snakefile workflow
+
+mypy:
+	$(BIN)/mypy
+
+lint-imports:
+	$(BIN)/lint-imports --no-cache
 
 bench: setup
 	$(BIN)/python -m benchmarks

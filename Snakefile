@@ -4,8 +4,8 @@
 #   prepare -> train -> sample -> features -> score -> collect -> report
 #
 # One wildcard, `run`, names a trained model (data set, model, K, seed). A rule holds its resources and
-# its one command; its files, and the fingerprint of all that its result depends on, come by the
-# stage's name from gmgan/pipeline/stages.py.
+# its one command. Its files and its fingerprint are looked up in gmgan/pipeline/stages.py by the name
+# of the stage.
 #
 #   snakemake --cores 8 all                          the suite that params.yaml names
 #   snakemake --cores 8 all --config suite=mnist     another one

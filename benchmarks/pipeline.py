@@ -107,7 +107,7 @@ def bare_project(folder, params, suite):
 
 
 def graphs():
-    """Seconds of `snakemake -n` on grids of about so many jobs, beside a Snakefile without gmgan."""
+    """Seconds of `snakemake -n` on suites of about this many jobs, and of a bare Snakefile."""
     for jobs in GRAPHS:
         seeds = f"0-{round(jobs / JOBS_OF_A_SEED) - 1}"
         suite = (

@@ -45,9 +45,9 @@ def in_turns(functions, rounds, name):
     seconds = [[] for _ in functions]
     with Progress(rounds, name, "rounds") as progress:
         for _ in range(rounds):
-            for function, found in zip(functions, seconds, strict=True):
+            for function, times in zip(functions, seconds, strict=True):
                 started = time.perf_counter()
                 function()
-                found.append(time.perf_counter() - started)
+                times.append(time.perf_counter() - started)
             progress.update(1)
-    return [statistics.median(found) for found in seconds]
+    return [statistics.median(times) for times in seconds]

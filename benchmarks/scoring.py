@@ -73,9 +73,9 @@ def our_scores(net, fake, real):
 
 def their_scores(fake, real, name):
     """The shared scores by torch-fidelity's own entry point, one call per metric."""
-    found = {}
+    scores = {}
     for metric in ("isc", "fid", "kid", "prc"):
-        found |= calculate_metrics(
+        scores |= calculate_metrics(
             input1=Tensors(fake),
             input2=Tensors(real),
             feature_extractor=name,
@@ -90,7 +90,7 @@ def their_scores(fake, real, name):
             verbose=False,
             **{metric: True},
         )
-    return found
+    return scores
 
 
 def timed(function, *arguments):

@@ -157,5 +157,5 @@ def run():
 
 
 def repeated(step):
-    """A function that does so many steps."""
+    """A function that does this many steps."""
     return lambda: [step() for _ in range(STEPS)]

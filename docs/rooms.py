@@ -1,6 +1,7 @@
 """Draw the rooms of the package and the imports between them: writes docs/rooms.svg.
 
-The imports are read by import-linter's graph (grimp); an arrow's width grows with their number.
+import-linter's graph (grimp) gives the imports; an arrow's width grows with their number. Rooms
+that every other room may use stand at the bottom, without arrows.
 """
 
 from collections import Counter
@@ -9,21 +10,27 @@ from pathlib import Path
 import grimp
 import matplotlib
 
+from gmgan.pipeline.stages import STAGES
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-ROWS = [
-    ["worker"],
-    ["cli", "commands", "conformance", "exported"],
-    ["pipeline"],
-    ["report"],
-    ["evaluation"],
-    ["training"],
-    ["data", "models"],
-    ["records", "config"],
-    ["runtime", "plugins", "pixels", "seeds", "errors"],
-]
-SMALL = {"errors", "seeds"}  # everything uses them: their arrows say nothing
+PLACES = {  # (x, y) of each room's centre; y points downwards
+    "worker": (5.0, 0.0),
+    "cli": (5.0, 1.0),
+    "commands": (7.0, 2.0),
+    "pipeline": (5.0, 3.0),
+    "report": (2.4, 4.2),
+    "conformance": (0.2, 4.6),
+    "evaluation": (4.5, 5.4),
+    "training": (7.5, 5.2),
+    "exported": (9.8, 5.4),
+    "data": (2.4, 7.0),
+    "models": (6.5, 7.0),
+}
+BASE = [["config", "records"], ["runtime", "plugins", "pixels", "seeds", "errors"]]
+ENTRANCES = {"gmgan", "__main__"}  # the package's version, and `python -m gmgan`
+BLUE, GREY = "#0072b2", "#777777"
 
 
 def imports() -> Counter:
@@ -32,39 +39,54 @@ def imports() -> Counter:
     for module in graph.modules:
         for other in graph.find_modules_directly_imported_by(module):
             rooms = room_of(module), room_of(other)
-            if rooms[0] != rooms[1]:
+            if rooms[0] != rooms[1] and not ENTRANCES.intersection(rooms):
                 pairs[rooms] += 1
     return pairs
 
 
 def room_of(module: str) -> str:
-    """The package or module below `gmgan`; the worker, which starts commands, stands apart."""
+    """The package or module below `gmgan`; the worker, which starts commands, is its own room."""
     if module == "gmgan.runtime.worker":
         return "worker"
     return [*module.split("."), "gmgan"][1]
 
 
 def draw(pairs: Counter, path: Path) -> None:
-    """One box per room, imports as arrows downwards."""
-    places = {
-        room: ((i + 0.5) * 8 / len(row), -1.1 * level)
-        for level, row in enumerate(ROWS)
-        for i, room in enumerate(row)
+    """One box per room, imports as arrows. Raises KeyError for a room without a place."""
+    plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "gmgan", "font.size": 13})
+    figure, axis = plt.subplots(figsize=(9, 8.5))
+    boxes = {
+        room: axis.text(*place, room, ha="center", va="center", bbox=_box("white"), zorder=3)
+        for room, place in PLACES.items()
     }
-    plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "gmgan"})
-    figure, axis = plt.subplots(figsize=(8, 7))
-    for (start, end), count in sorted(pairs.items()):
-        if {start, end} <= set(places) and end not in SMALL:
-            style = {"arrowstyle": "-|>", "lw": 0.4 + 0.12 * count, "color": "#0072b2"}
-            curve = {"connectionstyle": "arc3,rad=0.12", "alpha": 0.55}
-            ends = {"shrinkA": 12, "shrinkB": 14}
-            axis.annotate("", places[end], places[start], arrowprops=style | curve | ends)
-    box = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": "#444444"}
-    for room, (x, y) in places.items():
-        axis.text(x, y, room, ha="center", va="center", fontsize=10, bbox=box)
-    axis.set(xlim=(0, 8), ylim=(-1.1 * len(ROWS) + 0.5, 0.6))
+    base = {room for row in BASE for room in row}
+    called = {room_of(stage.compute.partition(":")[0]) for stage in STAGES.values()}
+    arrows = {pair: {"lw": 0.8 + 0.25 * n, "color": BLUE} for pair, n in pairs.items()}
+    for room in called - {"pipeline"}:
+        arrows.setdefault(("pipeline", room), {"lw": 1.2, "color": GREY, "linestyle": "--"})
+    for (start, end), style in sorted(arrows.items()):
+        if end in base:
+            continue
+        ends = {"patchA": boxes[start].get_bbox_patch(), "patchB": boxes[end].get_bbox_patch()}
+        style |= ends | {"arrowstyle": "-|>", "mutation_scale": 14, "alpha": 0.75}
+        (x, top), (x_end, bottom) = PLACES[start], PLACES[end]
+        if x == x_end and any(x == each and top < y < bottom for each, y in PLACES.values()):
+            style["connectionstyle"] = "arc3,rad=0.3"  # around the room between them
+        axis.annotate("", PLACES[end], PLACES[start], arrowprops=style)
+    for level, row in enumerate(BASE):
+        text = "   ·   ".join(row)
+        axis.text(5, 8.3 + 0.8 * level, text, ha="center", va="center", bbox=_box("#eef3f7"))
+    notes = "blue: imports, wider if more; dashed: called by name; below: used by the rooms above"
+    axis.text(5, 7.7, notes, ha="center", va="center", fontsize=10, color="#444444")
+    axis.set(xlim=(-0.8, 10.6), ylim=(9.6, -0.5))
     axis.axis("off")
-    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+    dated = {"metadata": {"Date": None}} if path.suffix == ".svg" else {}
+    figure.savefig(path, bbox_inches="tight", dpi=80, **dated)
+    plt.close(figure)
+
+
+def _box(colour: str) -> dict:
+    return {"boxstyle": "round,pad=0.45", "facecolor": colour, "edgecolor": "#444444"}
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class State:
-    """The options before the command, and what they lead to."""
+    """The global options, and the objects that are made from them."""
 
     def __init__(self, params_file: str, results: str):
         self.params_file, self.results = params_file, results
@@ -89,7 +89,7 @@ class State:
 
 
 class Commands(click.Group):
-    """Names the new spelling of what has moved, and prints the cost of every command."""
+    """Names the new spelling of old commands and options; prints time and memory of a command."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,4 +1,4 @@
-"""Does a plug-in keep what its kind promises? One function for authors' own tests.
+"""Check that a plug-in does what its kind requires: one function for its author's tests.
 
 from gmgan.conformance import check_plugin
 check_plugin("prior", "lattice:build", options={"c": 0.5})
@@ -45,7 +45,7 @@ def check_plugin(kind: str, plugin: Any, **entry: Any) -> None:
     kind (str): data-set, network, prior, objective or metric. plugin: `module:attribute`, or the
     object itself. `entry` says what params.yaml would say: `options` (dict) for all but objectives;
     a data set's `sample_shape`, `classes`, `centres` and `std`; an objective's `uses_labels`. For
-    networks and metrics `sample_shape` ([16, 16, 1] unless given) says on what they are tried, for
+    networks and metrics `sample_shape` (default [16, 16, 1]) is the shape of the test samples, for
     priors `K` (4) and `latent` (changes of dim 8, c 0.5, sigma 0.2), for objectives `K` (3).
     """
     checks: dict[str, Callable[..., None]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_MOST_KNOWN = 20  # so many names at most are listed
+_MOST_KNOWN = 20  # at most this many names are listed
 
 
 class GmganError(Exception):

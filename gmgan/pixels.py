@@ -1,6 +1,11 @@
-"""Fixed maps between stored samples and the range that networks see, and picture tiling."""
+"""Conversion between stored samples and the range of the networks; pictures of many samples."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Okabe-Ito colours: distinguishable with every common form of colour blindness.
 PALETTE = np.array(
@@ -20,14 +25,14 @@ PALETTE = np.array(
 )
 
 
-def to_model_range(samples):
+def to_model_range(samples: "Tensor") -> "Tensor":
     """uint8 pixels (N x C x H x W tensor) to [-1, 1] by x / 127.5 - 1; points pass unchanged."""
     if samples.is_floating_point():
         return samples
     return samples.float().div_(127.5).sub_(1)
 
 
-def to_stored_range(outputs):
+def to_stored_range(outputs: "Tensor") -> np.ndarray:
     """Network outputs back to storage: the inverse of `to_model_range`, rounded and clipped.
 
     outputs (Tensor): N x C x H x W in [-1, 1], or N x 2 points. Returns a numpy array, uint8
@@ -39,7 +44,7 @@ def to_stored_range(outputs):
     return pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def tile(images, columns, pad=1, scale=1):
+def tile(images: np.ndarray, columns: int, pad: int = 1, scale: int = 1) -> np.ndarray:
     """One picture from `images`, row by row.
 
     images (array): uint8, N x H x W x C with C of 1 or 3. Returns uint8 rows x cols x 3. `scale`
@@ -55,7 +60,9 @@ def tile(images, columns, pad=1, scale=1):
     return canvas.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def plot_points(points, colour_index, extent, size=320):
+def plot_points(
+    points: np.ndarray, colour_index: np.ndarray, extent: float, size: int = 320
+) -> np.ndarray:
     """A raster picture of 2-D points, coloured by `colour_index`; [-extent, extent] on both axes.
 
     points (array): N x 2; colour_index (array): N integers. Returns uint8 size x size x 3.

@@ -1,7 +1,7 @@
 """Code by name: `module:attribute`, of this package or of the user's own.
 
-A module is looked for in the folder of params.yaml first, then among the installed packages. Names
-are read, and files found, without running anything; `load` alone imports.
+A module is searched for in the folder of params.yaml first, then among the installed packages. Only
+`load` imports a module; all other functions run none of its code.
 """
 
 import re
@@ -41,7 +41,7 @@ def is_local(module: str) -> bool:
 
 @cache
 def find(module: str) -> Path | None:
-    """The Python file of a module, found without running any code of it; None if there is none."""
+    """The Python file of a module, located without running its code; None if there is none."""
     name, places, origin = "", None, None
     for part in module.split("."):
         if name and places is None:
@@ -72,7 +72,7 @@ def module_of(kind: str, built_in: Mapping[str, str] = _NONE) -> str:
 
 
 def load(kind: str, built_in: Mapping[str, str] = _NONE) -> Any:
-    """The code of a kind: what `module:attribute` names, or a whole module if that is all it names.
+    """The code of a kind: the attribute in `module:attribute`, or the module if none is named.
 
     built_in: as for `module_of`. Raises GmganError if the module or the attribute does not
     exist or the import fails.

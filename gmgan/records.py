@@ -69,7 +69,7 @@ class DataDescription(Record):
 class ExtractorDescription(Record):
     """A feature extractor without its weights; `hash` identifies them.
 
-    The fields after `hash` are None for other kinds than `classifier`.
+    The fields after `hash` are None unless the kind is `classifier`.
     """
 
     kind: str
@@ -100,7 +100,7 @@ class RealFeatures(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord(Record):
-    """What was trained, how long and on what. `status`: `ok` or `diverged`."""
+    """Settings, duration and outcome of a training. `status`: `ok` or `diverged`."""
 
     run: str
     status: str
@@ -119,7 +119,7 @@ class TrainingRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshots(Record):
-    """Samples on the way through training.
+    """Samples taken during a training.
 
     samples: T x N x H x W x C (uint8) or T x N x 2 (float32); kimg: T.
     """
@@ -130,7 +130,7 @@ class Snapshots(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Generated(Record):
-    """The samples that a run is scored on; empty arrays if `status` is a failed training's.
+    """The samples that a run is scored on; empty arrays if its training failed.
 
     samples: uint8 N x H x W x C or float32 N x 2; component, class_: int64 N, the class is -1 where
     the model gives none. status: `ok`, `collapsed`, or the training's.
@@ -155,8 +155,8 @@ class Features(Record):
 class Score(Record):
     """One number and everything that makes it comparable: a row of the score table.
 
-    spread: standard deviation over parts or subsets, where the metric has one; seconds: time that
-    its computation took.
+    spread: standard deviation over parts or subsets, where the metric has one; seconds: time of
+    computation.
     """
 
     metric: str

@@ -123,7 +123,7 @@ def finished(tmp_path_factory):
 
 
 def seen(features, logits=None):
-    """Samples of which only features, or logits, matter."""
+    """Samples for scores that use only features or logits."""
     from gmgan.evaluation.samples import Samples
 
     features = logits if features is None else features

@@ -62,7 +62,7 @@ PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 
 
 class OneNodeSlurm:
-    """Started by `with`; raises RuntimeError, with the daemons' words, if it does not come up."""
+    """Use with `with`; raises RuntimeError with the daemons' output if SLURM does not start."""
 
     def __init__(self, folder):
         self.folder = Path(folder)

@@ -84,11 +84,11 @@ def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_pa
     rng = np.random.default_rng(0)
     for i in range(360):
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(noise / f"{i}.png")
-    found = []
+    scores = []
     for path in (real, noise):
         done = finished.gmgan("score-images", path, "--dataset", "digits-ci")
-        found.append({name: float(row["value"]) for name, row in table_of(done.stdout).items()})
-    best, worst = found
+        scores.append({name: float(row["value"]) for name, row in table_of(done.stdout).items()})
+    best, worst = scores
     assert best["fid"] < 0.2 * worst["fid"]
     assert best["inception_score"] > 7 > worst["inception_score"]
     assert best["quality"] > 0.8
@@ -165,9 +165,9 @@ def test_an_exported_model_samples_as_its_run_does(finished, tmp_path):
 
 def test_dry_run_prints_the_resolved_configuration(finished):
     before = finished.files()
-    found = json.loads(finished.gmgan("train", "digits-ci.acgan.K1.s7", "--dry-run").stdout)
-    assert found["settings"]["training"]["kimg"] == 12
-    assert found["settings"]["objective"] == "acgan"
+    printed = json.loads(finished.gmgan("train", "digits-ci.acgan.K1.s7", "--dry-run").stdout)
+    assert printed["settings"]["training"]["kimg"] == 12
+    assert printed["settings"]["objective"] == "acgan"
     assert finished.files() == before
 
 
@@ -210,8 +210,8 @@ class TestLoose:
         (folder / "notes.txt").write_text("no image")
         np.savez(tmp_path / "a.npz", samples=images)
         for path in (tmp_path / "folder", tmp_path / "z.zip", tmp_path / "a.npz"):
-            names, found = read_loose(path, (8, 8, 3))
-            assert np.array_equal(found, images)
+            names, read = read_loose(path, (8, 8, 3))
+            assert np.array_equal(read, images)
             assert len(names) == 3
 
     def test_bad_input(self, rng, tmp_path):

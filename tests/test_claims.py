@@ -115,7 +115,7 @@ def test_a_planted_difference_is_found_in_its_direction(rng):
 
 
 def test_the_error_rate_of_a_null_difference(rng):
-    """Three comparisons of nothing: at most 5 in 100 tables hold a false verdict."""
+    """Three comparisons without any effect: at most 5 in 100 tables hold a false verdict."""
     wrong = sum(
         bool(set(verdicts(scores(rng, 0, datasets=("a", "b", "c"))).verdict) - {"undecided"})
         for _ in range(600)

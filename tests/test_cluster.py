@@ -57,7 +57,7 @@ def trained(project, run):
 
 
 class Pipeline:
-    """A running snakemake whose words are in a file; killed at the end of a `with`."""
+    """A running snakemake that writes its output to a file; killed at the end of a `with`."""
 
     def __init__(self, project, *arguments, environment=()):
         self.log = project.folder / "snakemake.log"
@@ -90,10 +90,10 @@ class Pipeline:
         """Its exit status."""
         return self.process.wait(seconds)
 
-    def until(self, found, seconds=100):
-        """What `found` returns once that is true; fails when the pipeline ends before."""
+    def until(self, condition, seconds=100):
+        """Wait until `condition()` is true and return it; fail if the pipeline ends before."""
         until = time.monotonic() + seconds
-        while not (result := found()):
+        while not (result := condition()):
             assert self.process.poll() is None and time.monotonic() < until, self.words
             time.sleep(0.05)
         return result
@@ -107,7 +107,7 @@ def progress(project, run):
 
 
 def training_process(run):
-    """Number of the process that trains a run."""
+    """The process number of the training of a run."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")[:-1]
@@ -142,9 +142,9 @@ def test_a_background_job_ends_as_its_script_or_its_time(project, minutes, scrip
     background = Background(project)
     job = background("submit", minutes, background.script(script))
     until = time.monotonic() + 20
-    while (found := background("status", job)) == "running" and time.monotonic() < until:
+    while (printed := background("status", job)) == "running" and time.monotonic() < until:
         time.sleep(0.1)
-    assert found == status
+    assert printed == status
     kept = list((project.folder / ".snakemake" / "background").iterdir())
     assert bool(kept) == (status == "failed")
     if script == "sleep 60":

@@ -18,7 +18,7 @@ def runner(params, tmp_path):
 
 
 def finished_run(runner, name, speed, device="cpu", status="ok", seconds=None):
-    """Leave what a run of this speed leaves; `seconds` is what each other stage took."""
+    """Write the files of a run of this speed; `seconds` is the time of each other stage."""
     job = runner.job("train", run=name)
     record = TrainingRecord(
         run=name,

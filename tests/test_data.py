@@ -1,4 +1,4 @@
-"""Readers of data sets: real data where it is at hand, made-up archives for the rest."""
+"""Readers of data sets: real data where it is available, small artificial archives elsewhere."""
 
 import hashlib
 import io

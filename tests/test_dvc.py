@@ -38,9 +38,9 @@ class Page:
 
     def of(self, start, nth=0):
         """What the nth command that starts with these words printed."""
-        found = [output for command, output in self.outputs if f"{command}\n".startswith(start)]
-        assert len(found) > nth, f"docs/dvc.md runs no `{start}` number {nth}"
-        return found[nth]
+        outputs = [output for command, output in self.outputs if f"{command}\n".startswith(start)]
+        assert len(outputs) > nth, f"docs/dvc.md runs no `{start}` number {nth}"
+        return outputs[nth]
 
     def read(self, path, revision):
         """The content of a file that DVC keeps, at a revision."""

@@ -56,11 +56,11 @@ def test_a_walk_ends_where_the_components_are(objective):
     modes = [module.training for module in model.modules()]
     pairs = pairs_of(model, 3)
     assert pairs == [(0, 1), (0, 2), (1, 2)]
-    found = walks(model, pairs, steps=5, rows=2, seed=3)
-    assert found[0].shape == (2, 5, 8, 8, 1)
+    ways = walks(model, pairs, steps=5, rows=2, seed=3)
+    assert ways[0].shape == (2, 5, 8, 8, 1)
     assert [module.training for module in model.modules()] == modes
     eps = torch.randn(2, 6, generator=torch.Generator().manual_seed(3))
-    for (a, b), walk in zip(pairs, found, strict=True):
+    for (a, b), walk in zip(pairs, ways, strict=True):
         for group, end in ((a, walk[:, 0]), (b, walk[:, -1])):
             index, zero = torch.full((2,), group), torch.zeros(2, dtype=torch.int64)
             k, y = (zero, index) if conditional else (index, zero)
@@ -91,14 +91,14 @@ def test_a_sheet_holds_every_image_where_it_belongs(channels):
     sheet = np.asarray(Image.open(io.BytesIO(png))).reshape(8, 15, channels)
     for row in range(2):
         for column in range(3):
-            found = sheet[4 * row : 4 * row + 4, 5 * column : 5 * column + 5]
-            assert np.array_equal(found, images[row, column])
+            tile = sheet[4 * row : 4 * row + 4, 5 * column : 5 * column + 5]
+            assert np.array_equal(tile, images[row, column])
 
 
 def test_points_survive_packing():
     points = np.random.default_rng(0).uniform(-3, 3, (7, 5, 2))
-    found = np.frombuffer(base64.b64decode(explorer.packed(points, 1.5)), "<i2")
-    back = found.reshape(points.shape).astype(float) * explorer.FRAMES * 1.5 / 32767
+    numbers = np.frombuffer(base64.b64decode(explorer.packed(points, 1.5)), "<i2")
+    back = numbers.reshape(points.shape).astype(float) * explorer.FRAMES * 1.5 / 32767
     assert np.allclose(back, points, atol=1e-4)
 
 
@@ -117,9 +117,9 @@ def test_the_stage_keeps_what_the_page_needs(finished):
     assert arrays["sweep"].shape == (3, 10, 10, 8, 8, 1)
     assert arrays["walks"].shape == (45, 2, 7, 8, 8, 1)
     data, _ = read_arrays(finished.folder / "results" / "data" / "digits.safetensors", ["train"])
-    found = data["train"][arrays["neighbour_index"]]
-    assert np.array_equal(found, arrays["neighbours"])
-    differences = arrays["generated"][:, None].astype(float) - found
+    nearest = data["train"][arrays["neighbour_index"]]
+    assert np.array_equal(nearest, arrays["neighbours"])
+    differences = arrays["generated"][:, None].astype(float) - nearest
     assert np.allclose(np.sqrt((differences**2).mean((2, 3, 4))), arrays["neighbour_distance"])
     assert about["memorisation"]["n_generated"] == 300
     arrays, _ = read_arrays(runs / "toy-ring-ci.gan.K1.s0" / "explore.safetensors")

@@ -224,7 +224,7 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
     theirs = json.loads(done.stdout)
 
     net = inception(torch.load(inception_file, weights_only=True))
-    found = [
+    sides = [
         extract(
             net,
             np.stack([np.asarray(Image.open(p)) for p in sorted(f.iterdir())]),
@@ -233,7 +233,7 @@ def test_inception_agrees_with_torch_fidelitys_command_line(inception_file, tmp_
         )
         for f in folders
     ]
-    (fake, logits), (real, _) = found
+    (fake, logits), (real, _) = sides
     from gmgan.evaluation.frechet import frechet_distance
 
     fid = frechet_distance(

@@ -52,7 +52,7 @@ def test_supervised_losses():
 
 
 def test_supervised_outputs_are_sigmoids_not_a_softmax():
-    """Raising one logit leaves the other classes' part of the loss alone."""
+    """Raising one logit does not change the loss terms of the other classes."""
     objective = supervised.Objective(3, 3)
     base = torch.tensor([[0.0, 0.0, 0.0]])
     raised = torch.tensor([[0.0, 0.0, 4.0]])

@@ -108,13 +108,13 @@ def test_every_number_of_the_tables_is_the_one_of_its_cell_in_the_score_table(pa
 
 
 def test_every_number_shows_the_rows_behind_it(page, finished):
-    found = page.locator("button[data-trace]").evaluate_all(
+    buttons = page.locator("button[data-trace]").evaluate_all(
         """all => all.map(b => [b.closest("td").dataset.value ?? null,
              rowsBehind(JSON.parse(b.dataset.trace)).map(row => [row.value, row.file])])"""
     )
-    assert len(found) > 60
+    assert len(buttons) > 60
     files = set()
-    for value, rows in found:
+    for value, rows in buttons:
         assert rows
         files |= {file for _, file in rows}
         if value is not None:
@@ -202,9 +202,9 @@ def test_no_accessibility_rule_is_broken(page, scheme):
     page.emulate_media(color_scheme=scheme)
     for claim in page.locator("details summary").all():
         claim.click()
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 30
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+    response = Axe().run(page).response
+    assert len(response["passes"]) > 30
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in response["violations"]] == []
 
 
 def test_tab_reaches_every_control_in_order(page):

@@ -77,7 +77,7 @@ def test_built_in_objectives_conform(objective, uses_labels):
 
 
 def reader(**change):
-    """A reader of points around (0, 0) and (3, 0), with something wrong."""
+    """A reader of points around (0, 0) and (3, 0) that has one mistake."""
 
     def read(source, archives):
         rng = np.random.default_rng(1)
@@ -137,7 +137,7 @@ def test_wrong_declarations_of_data_sets():
 
 
 class Prior(StaticMixture):
-    """Right in everything; each of the others has one thing wrong."""
+    """Correct in everything; each subclass has one mistake."""
 
     @classmethod
     def build(cls, options, latent, n_components, seed):
@@ -225,7 +225,7 @@ def test_wrong_priors(prior, message):
 
 
 class Nets:
-    """Right in everything; each of the others has one thing wrong."""
+    """Correct in everything; each subclass has one mistake."""
 
     @classmethod
     def generator(cls, options, in_dim, shape):
@@ -645,8 +645,8 @@ def test_modules_of_plug_ins_count_too(changed):
 
 def test_what_this_package_gives_to_a_plug_in_counts(changed):
     old = "math.sqrt(latent.sigma) if"
-    found = changed("gmgan/models/priors.py", old, f"2 * {old}")
-    assert found == {"report", *of(RUN)}
+    prints = changed("gmgan/models/priors.py", old, f"2 * {old}")
+    assert prints == {"report", *of(RUN)}
 
 
 # --- the documentation ----------------------------------------------------------------------------
@@ -735,9 +735,9 @@ class TestProject:
         results = used.folder / "results"
         table = pd.read_csv(results / "scores.csv")
         assert (table.status == "ok").all()
-        found = table[table.metric == "sharpness"].set_index("model").value
-        assert set(found.index) == {*MODELS, "real"}
-        assert found["real"] == pytest.approx(1, abs=0.1)
+        values = table[table.metric == "sharpness"].set_index("model").value
+        assert set(values.index) == {*MODELS, "real"}
+        assert values["real"] == pytest.approx(1, abs=0.1)
         head = (results / "tables" / "shapes.scores.md").read_text().splitlines()[0]
         assert head.endswith("| sharpness, generated over real |")
         assert "sharpness, generated over real" in (results / "report.html").read_text()
@@ -760,9 +760,9 @@ class TestProject:
         plan = ("all", "--config", FILE)
         assert project.plan(*plan) == {}
         project.edit(f"{folder}/lattice.py", "2.0 * corners - 1", "2.0 * corners - 0.5")
-        found = project.plan(*plan)
-        assert found["train"] == found["score"] == [LATTICE]
-        assert "prepare" not in found
+        planned = project.plan(*plan)
+        assert planned["train"] == planned["score"] == [LATTICE]
+        assert "prepare" not in planned
         project.edit(f"{folder}/lattice.py", "2.0 * corners - 0.5", "2.0 * corners - 1")
         project.edit(f"{folder}/sharpness.py", "(1, 2)", "(2, 1)")
         assert set(project.plan(*plan)) == {"score", "floor", "collect", "report"}

@@ -1,4 +1,4 @@
-"""The loop over metric records: what it computes of which samples, and what stands beside it."""
+"""The loop over metric records: which scores it computes, from which samples, with which counts."""
 
 import re
 import subprocess

@@ -64,10 +64,10 @@ def test_resumed_training_is_bit_equal(params, name, precision):
     second.load_state(state)
     for _ in range(4):
         second.step()
-    expected, found = straight.state(), second.state()
-    assert expected.keys() == found.keys()
+    expected, resumed = straight.state(), second.state()
+    assert expected.keys() == resumed.keys()
     for key in expected:
-        assert torch.equal(expected[key], found[key]), key
+        assert torch.equal(expected[key], resumed[key]), key
 
 
 @pytest.mark.parametrize("name", NAMES)

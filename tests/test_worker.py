@@ -58,14 +58,14 @@ def test_output_status_and_errors_are_the_jobs_own(worker):
 def test_results_are_bit_equal_to_those_of_a_plain_process(worker):
     project, environment = worker
     run = "toy-ring-ci.gmgan-dynamic.K8.s0"
-    found = []
+    results = []
     for more in ({}, environment):
         project.gmgan("prepare", "toy-ring-ci", **more)
         project.gmgan("train", run, **more)
         folder = project.folder / "results" / "runs" / run
         names = ("weights.safetensors", "snapshots.safetensors")
-        found.append([(folder / name).read_bytes() for name in names])
-    assert found[0] == found[1]
+        results.append([(folder / name).read_bytes() for name in names])
+    assert results[0] == results[1]
 
 
 def test_jobs_run_the_code_as_it_is_when_they_start(worker):

@@ -157,7 +157,7 @@ class Params(Strict):
 
     @cached_property
     def source_names(self) -> dict[str, str]:
-        """For each data set, the entry whose prepared data it uses.
+        """The entry whose prepared data each data set uses.
 
         An entry that extends another and keeps its source shares the other's files.
         """

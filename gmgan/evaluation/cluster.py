@@ -67,7 +67,7 @@ def cluster(
 def component_clusters(
     model: Model, settings: ClusterSettings, held_out: np.ndarray, device: torch.device
 ) -> np.ndarray:
-    """For each held-out sample the component that a classifier of generated samples gives it.
+    """The component that a classifier of generated samples gives to each held-out sample.
 
     held_out: uint8 N x H x W x C or float32 N x 2. Returns N integers.
     """

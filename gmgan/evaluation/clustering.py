@@ -27,12 +27,12 @@ def contingency(
 
 
 def majority_classes(table: np.ndarray) -> np.ndarray:
-    """For each cluster (row) the class with most samples; -1 for an empty cluster."""
+    """The class with most samples in each cluster (row); -1 for an empty cluster."""
     return np.where(table.sum(1) > 0, table.argmax(1), -1)
 
 
 def matched_classes(table: np.ndarray) -> np.ndarray:
-    """For each cluster (row) its class in the best one-to-one matching; -1 if it has none."""
+    """The class of each cluster (row) in the best one-to-one matching; -1 if it has none."""
     rows, columns = linear_sum_assignment(table, maximize=True)
     classes = np.full(len(table), -1)
     classes[rows] = columns

@@ -1,4 +1,4 @@
-"""Networks, priors, objectives and the training step. The tables say what code a kind names."""
+"""Networks, priors and objectives. The tables map the kinds in params.yaml to their code."""
 
 NETWORKS = {
     "mlp": "gmgan.models.networks.mlp",

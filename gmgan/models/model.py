@@ -88,7 +88,7 @@ def build_model(
         torch.manual_seed(derive_seed("discriminator", run.dataset, run.seed))
         discriminator = networks.discriminator(options, sample_shape, objective.n_outputs)
     model = Model(generator, discriminator, prior, objective, n_classes)
-    # Convolutions are 1.3 times faster on channels last. (torch's stub lacks memory_format.)
+    # Convolutions are 1.3 times faster in this memory format, which torch's stub does not know.
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -104,8 +104,8 @@ def sample(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`count` samples of a trained model, with batch norm on its running statistics.
 
-    Sample i depends on `seed` and i alone: noise comes in fixed blocks, each with its own stream,
-    and every forward pass has the size of a block. Components (and, for a conditional generator,
+    Sample i depends on `seed` and i alone: noise is drawn in fixed blocks, each from its own
+    generator, and every forward pass takes one block. Components (and, for a conditional generator,
     classes) are drawn uniformly unless `component` fixes one. `on_block` is called with the number
     of samples of each finished block.
 
@@ -146,7 +146,7 @@ def sample_rows(
     """Samples in rows: one component a row, or one class a row for a conditional generator.
 
     A model with neither has as many rows as columns. Every row uses the same noise, so rows differ
-    by their component alone. Returns samples (rows * columns) and the row of each.
+    only in their component. Returns samples (rows * columns) and the row of each.
     """
     by_class = model.objective.conditional
     groups = model.n_classes if by_class else model.prior.n_components

@@ -77,7 +77,7 @@ class DynamicMixture(nn.Module):
 
 
 def standard_deviation(latent: Latent) -> float:
-    """The standard deviation that a latent space's sigma means: itself, or its square root."""
+    """The standard deviation of a latent space: sigma, or its root if sigma is a variance."""
     return math.sqrt(latent.sigma) if latent.sigma_is == "variance" else latent.sigma
 
 

@@ -1,4 +1,4 @@
-"""A trained model, from the weights that were stored."""
+"""Restores a trained model from stored weights."""
 
 import numpy as np
 import torch

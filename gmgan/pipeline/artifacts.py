@@ -1,4 +1,4 @@
-"""Files that stages write: how a record becomes bytes, and how damage is noticed on reading.
+"""Files that stages write: how a record is encoded, and how damage is detected on reading.
 
 One output of every stage is its carrier. It holds a stamp: the fingerprint, the provenance, the
 SHA-256 of the stage's other files, and a hash of its own content. Reading checks all of them.
@@ -116,8 +116,8 @@ class Stamped(Artifact):
 class Json(Stamped):
     """A record as JSON.
 
-    hashes: {field: output} of fields that become the SHA-256 of another output of the stage where
-    the stage leaves them empty.
+    hashes: {field: output}. Such a field gets the SHA-256 of that output of the stage if the stage
+    left it empty.
     """
 
     hashes: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The file in which a training keeps its state, so that a killed job goes on where it was."""
+"""The file that holds the state of a training, from which a killed job continues."""
 
 import json
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class CheckpointFile:
     """A training's checkpoint at `path`, or a file of the user's choice to go on from (`resume`).
 
-    settings: of the training, as JSON; a checkpoint of others is refused.
+    settings: those of the training, as JSON; a checkpoint with other settings is refused.
     """
 
     path: Path

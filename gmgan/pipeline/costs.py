@@ -105,9 +105,9 @@ def _kind(params: Params, settings: RunSettings) -> str:
 
 
 def measured_by(graph: Graph, device: str) -> Measured:
-    """What the finished runs in the results folder took that ran on `device`.
+    """Speeds and times of the finished runs in the results folder that ran on `device`.
 
-    On a CPU: with as many threads as params.yaml sets.
+    On a CPU only runs with the number of threads in params.yaml count.
     """
     measured = Measured(defaultdict(list), defaultdict(list))
     params, artifact = graph.params, STAGES["train"].writes["record"]

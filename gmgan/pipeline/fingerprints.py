@@ -4,8 +4,8 @@ A job's fingerprint (graph.py) covers its settings, the fingerprints of what it 
 hash. Comments, docstrings and annotations do not count as code. Plug-ins count like this package,
 with the modules that they import from the folder of params.yaml or from their own package.
 
-Modules that pass settings and records on without computing (`PASSIVE`) are left out: what they pass
-on is hashed by value.
+Modules that only declare or pass on settings and records (`PASSIVE`) are left out: the values
+themselves are hashed.
 """
 
 import ast
@@ -39,12 +39,12 @@ def digest(*parts: Any) -> str:
 
 @cache
 def code_hash(*roots: str) -> str:
-    """Hash of the code of modules and of all that they import, as far as it counts."""
+    """Hash of the code of modules and of everything that they import, without PASSIVE modules."""
     return digest([(name, _parse(name)[0]) for name in module_closure(roots)])
 
 
 def module_closure(roots: Iterable[str]) -> tuple[str, ...]:
-    """The modules that `roots` import, directly or not, as far as their code counts."""
+    """`roots` and the modules that they import, directly or indirectly, whose code counts."""
     closure: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -79,7 +79,7 @@ def _file(module: str) -> Path | None:
 def _parse(module: str) -> tuple[str, frozenset[str]]:
     """Hash of a module's code, and the modules it imports whose code counts.
 
-    Raises GmganError if the code is no Python.
+    Raises GmganError if the code is not valid Python.
     """
     path = _file(module)
     assert path is not None

@@ -1,4 +1,4 @@
-"""The jobs of a project: the page of stages under given params."""
+"""The jobs of a project: the page of stages applied to the params."""
 
 import hashlib
 import json
@@ -79,7 +79,8 @@ class Graph:
     def fingerprint(self, job: Job) -> str:
         """A hash of everything that a job's result depends on.
 
-        That is its key, its settings, the code that computes it, and the same of all that it reads.
+        That is its key, its settings, the code that computes it, and the fingerprints of the jobs
+        whose files it reads.
         """
         if job not in self._fingerprints:
             settings = self.settings(job)
@@ -95,7 +96,7 @@ class Graph:
         return self._fingerprints[job]
 
     def path(self, ref: Ref) -> Path:
-        """Where a file of a job lies."""
+        """The path of a file of a job."""
         job = Job(ref.stage, ref.key)
         return self.results / ref.stage.writes[ref.output].path.format(**job.names)
 
@@ -104,13 +105,13 @@ class Graph:
         return {name: self.path(Ref(job.stage, name, job.key)) for name in job.stage.writes}
 
     def log(self, job: Job) -> Path:
-        """The log of a job, as the rules write it."""
+        """The file to which the rule writes the log of a job."""
         if job.stage.per == ("suite",):
             return self.results / "logs" / f"{job.stage.name}.log"
         return self.results / "logs" / job.stage.name / f"{'.'.join(map(str, job.key))}.log"
 
     def state_of(self, run: Run) -> str:
-        """How far a run is: `-`, `trained`, `scored`, or why its training failed."""
+        """The state of a run: `-` (untrained), `trained`, `scored`, or how its training failed."""
         if not self.outputs(self.job("train", run=run))["record"].exists():
             return "-"
         record = self.outputs(self.job("train", run=run))["record"]
@@ -121,7 +122,7 @@ class Graph:
         return "scored" if scored else "trained"
 
     def input_files(self, job: Job) -> list[str]:
-        """The files that a job reads: with every output the one that carries its stamp."""
+        """The files that a job reads, and the files that carry their stamps."""
         files: dict[str, None] = {}
         for ref in flat(self.reads(job).values()):
             names = dict(zip(ref.stage.per, ref.key, strict=True))

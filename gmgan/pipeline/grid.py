@@ -1,4 +1,4 @@
-"""From a suite to its runs, under which names, in which files."""
+"""The runs of a suite, their names and their settings."""
 
 import re
 from difflib import get_close_matches

@@ -1,7 +1,7 @@
-"""Runs a job: loads what it reads, calls its function, writes what it gives.
+"""Runs a job: loads its inputs, calls its function, writes the result.
 
-Only here are records read from files and written to files. A file that is read must carry the
-expected fingerprint and hold the very content that was written. Every file is written whole or not
+Records are read from files and written to files only here. A file that is read must carry the
+expected fingerprint and contain exactly what was written. Every file is written whole or not
 at all, the one with the stamp last.
 """
 
@@ -47,7 +47,7 @@ class Runner(Graph):
             handles["checkpoint"].remove()
 
     def inputs(self, job: Job) -> dict[str, Any]:
-        """What a job reads, loaded and checked; of a suite's runs and data sets only when used."""
+        """The inputs of a job, loaded and checked; those of a suite's stage are loaded on use."""
         lazy = job.stage.per == ("suite",)
         return {name: self._load(refs, lazy) for name, refs in self.reads(job).items()}
 
@@ -117,14 +117,14 @@ class Runner(Graph):
         return use(execution.device, execution.threads)
 
     def checkpoint(self, job: Job, resume: Path | None = None) -> CheckpointFile:
-        """Where a training keeps its state until it has ended."""
+        """The file that holds the state of a training until it ends."""
         fingerprint = self.fingerprint(job)
         name = f"{'.'.join(map(str, job.key))}.{fingerprint}.safetensors"
         path = self.results / "checkpoints" / name
         return CheckpointFile(path, fingerprint, self.settings(job).model_dump(mode="json"), resume)
 
     def archives(self) -> Archives:
-        """Where raw files are looked for, and downloads kept."""
+        """The places that are searched for raw files; downloads are kept in the results folder."""
         return Archives(self.results / "archives")
 
     def _handle(self, name: str, job: Job, resume: Path | None) -> Any:
@@ -164,7 +164,7 @@ def _carrier_of(job: Job) -> Stamped:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """A missing or damaged file in the block becomes one line that names `path` and a cure."""
+    """Turns a missing or damaged file into a GmganError that names `path` and the remedy."""
     try:
         yield
     except FileNotFoundError as error:

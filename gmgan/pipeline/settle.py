@@ -1,8 +1,8 @@
-"""Tell Snakemake which results are right, after files came from elsewhere.
+"""Tell Snakemake which results are valid after files came from elsewhere.
 
-Snakemake goes by times and by its own records. Files that `dvc pull`, `dvc checkout` or a copy put
-in place have other times and no records: right ones would be made again, wrong ones be trusted.
-Here each is judged by the fingerprint and the hashes that it carries.
+Snakemake decides by file times and by its own records. Files from `dvc pull`, `dvc checkout` or a
+copy have other times and no records: Snakemake would make valid files again and keep invalid ones.
+Here the fingerprint and the hashes in each file decide.
 """
 
 import subprocess
@@ -16,11 +16,11 @@ from gmgan.pipeline.runner import Runner
 
 
 def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, int]:
-    """Mark results that fit params and code as made; remove wrong ones that would be trusted.
+    """Mark results that fit params and code as made; remove others that Snakemake would keep.
 
-    Tables and page, which take seconds, are left to Snakemake. Returns how many results fit, with
-    all that they are made from, and how many were removed. Raises GmganError if Snakemake cannot
-    plan.
+    Snakemake writes tables and page again, which takes seconds. Returns the number of results that
+    fit, as do all results that they are made from, and the number of removed ones. Raises
+    GmganError if Snakemake cannot plan.
     """
     jobs = [job for job in runner.jobs(suite) if job.stage.carrier]
     files = {job: set(runner.outputs(job).values()) for job in jobs}
@@ -43,7 +43,7 @@ def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, in
 
 
 def _remove(paths: Iterable[Path]) -> bool:
-    """Remove what exists of `paths`; True if there was anything."""
+    """Remove those of `paths` that exist; True if there were any."""
     there = [path for path in paths if path.exists()]
     for path in there:
         path.unlink()

@@ -1,8 +1,8 @@
-"""The words of the page of stages (stages.py): what a stage is, and what it can read.
+"""The types with which stages.py declares stages: what a stage is, and what it can read.
 
-A stage runs once per key: per data set, run, run and extractor, or suite. `per` names the parts of
-the key; the same names stand in braces in the paths of the stage's files, and are the wildcards
-of its Snakemake rule.
+A stage runs once per key: a data set, a run, a run and an extractor, or a suite. `per` names the
+parts of the key; the same names stand in braces in the paths of the stage's files, and are the
+wildcards of its Snakemake rule.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ Key = tuple[str | Run, ...]
 
 @dataclass(frozen=True)
 class Scope:
-    """The names that a key implies: a run has a data set, a data set a source. Others are empty.
+    """The names that a key implies: a run its data set, a data set its source. Others are empty.
 
     source: the data set that owns the prepared data; extractor: the data set's name for its
     extractor, extractor_id: the name of that extractor's weights.
@@ -101,15 +101,15 @@ class Stage:
 
     title: what its command does. per: names of the parts of its key.
     reads: its inputs by name; the compute function gets them loaded, under these names.
-    writes: its outputs by name. The last one that can carries the stamp.
+    writes: its outputs by name. The last one that can carry the stamp carries it.
     settings: the typed settings that the function gets; they are part of the fingerprint, except
-    the fields in `unhashed`, which say where something is and not what.
+    the fields in `unhashed`, which say where a file lies and not what it contains.
     compute: `module:function`; its code, with all that it imports, is part of the fingerprint.
     code: further modules that compute, chosen by the settings (readers, networks, plug-ins).
     folder: a package whose other files (templates, tables) count like code.
     handles: what else the function gets from the runner (runner.py lists them).
     applies: whether the stage exists for a key; otherwise: why not, for the error.
-    local_files: files of the user's own that it reads.
+    local_files: files of the user that it reads.
     """
 
     name: str
@@ -171,12 +171,12 @@ Reads = Mapping[str, Read]
 
 
 def each_extractor(read: Read) -> Read:
-    """Reads one for every extractor of the data set: {extractor: ...}; none for points."""
+    """Reads an output for every extractor of the data set: {extractor: ...}; empty for points."""
     return lambda at: {name: read(at.seen_by(name)) for name in at.entry.evaluation.extractors}
 
 
 def each_run(read: Output) -> Read:
-    """Reads one for every run of the suite for which the stage applies: {run: ...}."""
+    """Reads an output for every run of the suite to which the stage applies: {run: ...}."""
 
     def refs(at: Scope) -> Refs:
         scopes = [at.within(run=run) for run in at.runs]
@@ -186,13 +186,13 @@ def each_run(read: Output) -> Read:
 
 
 def each_dataset(read: Read) -> Read:
-    """Reads one for every data set of the suite: {data set: ...}."""
+    """Reads an output for every data set of the suite: {data set: ...}."""
     return lambda at: {
         name: read(at.within(dataset=name)) for name in dict.fromkeys(r.dataset for r in at.runs)
     }
 
 
 def of_parent(read: Output, at: Scope) -> Ref | None:
-    """What is read of the run that a run continues; None for a run that starts from scratch."""
+    """An output of the parent, the run that a run continues from; None without a parent."""
     parent = at.run_settings.init_from
     return read(at.within(run=parent)) if parent else None

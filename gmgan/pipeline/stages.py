@@ -1,4 +1,4 @@
-"""The page of stages: what each stage reads, writes, is told, computes and needs.
+"""The page of stages: what each stage reads and writes, its settings, function and needs.
 
     prepare -> extractor -> real_features -> floor
     prepare -> train -> sample -> features -> score
@@ -6,7 +6,7 @@
 
 From this page follow the files and fingerprints of the Snakemake rules, the commands, the check
 that an input is up to date (runner.py), `gmgan settle`, `gmgan list` and the costs (graph.py and
-its users). stage.py explains the words, gmgan/records.py the records.
+its users). stage.py explains the types, gmgan/records.py the records.
 """
 
 from gmgan import data, models, plugins, records
@@ -154,7 +154,8 @@ train: Stage = Stage(
     ],
     handles=("device", "checkpoint", "checkpoint_seconds", "threads"),
     needs=Needs(
-        memory_mb=4000,  # 150 images per second, and half an hour in any case
+        memory_mb=4000,
+        # enough for 150 images per second, and at least half an hour
         minutes=lambda at: int(max(30, at.run_settings.training.kimg * 1000 / 150 / 60)),
         gpu=True,
     ),
@@ -298,7 +299,7 @@ def _report_settings(at: Scope) -> settings.ReportSettings:
         title=at.params.suites[at.suite].title,
         runs=at.runs,
         datasets={run.dataset: at.params.datasets[run.dataset] for run in at.runs},
-        models={name: model for name, model in at.params.models.items() if name in used},
+        models={name: model for name, model in own.items() if name in used},
     )
 
 

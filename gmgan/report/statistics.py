@@ -1,13 +1,15 @@
 """What a handful of seeds can say."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 
-def mean_interval(values: Any) -> tuple[Any, float | None]:
+def mean_interval(values: Iterable[float]) -> tuple[Any, float | None]:
     """(mean, half width) of the 95 % Student-t interval of finite numbers, one per seed.
 
     The half width is None for one value; both are None for none.
@@ -35,7 +37,7 @@ class Difference:
     seeds: int
 
 
-def paired_test(values: Any, baselines: Any) -> Difference:
+def paired_test(values: ArrayLike, baselines: ArrayLike) -> Difference:
     """Student's paired t-test of `values` against `baselines`, one pair per seed.
 
     Differences without any spread have p = 1 if they are zero and p = 0 otherwise.
@@ -43,7 +45,7 @@ def paired_test(values: Any, baselines: Any) -> Difference:
     differences = np.asarray(values, np.float64) - np.asarray(baselines, np.float64)
     if differences.ndim != 1 or len(differences) == 0:
         raise ValueError("paired_test needs at least one pair")
-    mean, half = mean_interval(differences)
+    mean, half = float(differences.mean()), mean_interval(differences)[1]
     if len(differences) == 1:
         return Difference(mean, None, None, None, 1)
     spread = differences.std(ddof=1)
@@ -53,7 +55,7 @@ def paired_test(values: Any, baselines: Any) -> Difference:
     return Difference(mean, half, float(p), float(mean / spread), len(differences))
 
 
-def welch_test(values: Any, others: Any) -> Difference:
+def welch_test(values: ArrayLike, others: ArrayLike) -> Difference:
     """Welch's t-test of two independent samples, one value per seed."""
     a, b = np.asarray(values, np.float64), np.asarray(others, np.float64)
     seeds = min(len(a), len(b))
@@ -69,11 +71,11 @@ def welch_test(values: Any, others: Any) -> Difference:
     return Difference(effect, half, float(result.pvalue), effect / float(pooled), seeds)
 
 
-def holm(p_values: Any) -> list[float]:
+def holm(p_values: Sequence[float | None]) -> list[float]:
     """Holm's step-down adjustment of p-values (Holm 1979), in the order given."""
-    p_values = np.asarray(p_values, np.float64)
-    order = np.argsort(p_values)
-    steps = (len(p_values) - np.arange(len(p_values))) * p_values[order]
-    adjusted = np.empty(len(p_values))
+    values = np.asarray(p_values, np.float64)
+    order = np.argsort(values)
+    steps = (len(values) - np.arange(len(values))) * values[order]
+    adjusted = np.empty(len(values))
     adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
     return adjusted.tolist()

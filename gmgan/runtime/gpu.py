@@ -1,8 +1,8 @@
 """Which GPU a process uses: every GPU has a number of shares, and a process holds one of them.
 
 A share is a lock on a file in the machine's folder for temporary files; it ends with the process,
-however that ends. So trainings that were started without knowledge of each other (two pipelines,
-a job and a command by hand) spread over the GPUs and wait when all shares are taken.
+however that ends. So trainings that were started independently (two pipelines, a job and a command
+by hand) spread over the GPUs and wait when all shares are taken.
 """
 
 import fcntl
@@ -20,7 +20,8 @@ _held: list[BufferedWriter] = []  # open files whose locks are this process's sh
 def devices() -> list[str]:
     """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; without torch.
 
-    Numbers become the driver's unique names: under a scheduler every job may call its GPU 0.
+    Numbers are replaced by the driver's unique names, because under a scheduler every job may see
+    its GPU as number 0.
     """
     installed = _installed()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -30,7 +31,7 @@ def devices() -> list[str]:
     return [name for name in named if name.startswith(("GPU-", "MIG-"))]
 
 
-def _installed():
+def _installed() -> dict[str, str]:
     """{number: unique name} of the machine's GPUs; empty where there is no driver."""
     command = ["nvidia-smi", "--query-gpu=index,uuid", "--format=csv,noheader"]
     try:
@@ -49,15 +50,15 @@ def take_share(shares: int, seconds_between_tries: float = 1.0) -> str | None:
     """
     if _held:
         return os.environ["CUDA_VISIBLE_DEVICES"]
-    found = devices()
-    if not found:
+    known = devices()
+    if not known:
         return None
     folder = Path(tempfile.gettempdir()) / f"gmgan-gpu-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     said = False
     while True:
         for share in range(shares):  # the first share of every GPU before the second of any
-            for device in found:
+            for device in known:
                 file = _lock(folder / f"{device}.{share}")
                 if file is not None:
                     _held.append(file)
@@ -65,7 +66,7 @@ def take_share(shares: int, seconds_between_tries: float = 1.0) -> str | None:
                     return device
         if not said:
             print(
-                f"gmgan: all shares of the GPU are taken ({len(found)} x {shares}); waiting for "
+                f"gmgan: all shares of the GPU are taken ({len(known)} x {shares}); waiting for "
                 "one (execution.gpu_slots in params.yaml is the number per GPU)",
                 file=sys.stderr,
                 flush=True,
@@ -74,7 +75,7 @@ def take_share(shares: int, seconds_between_tries: float = 1.0) -> str | None:
         time.sleep(seconds_between_tries)
 
 
-def _lock(path):
+def _lock(path: Path) -> BufferedWriter | None:
     """The open, locked file at `path`; None if another process holds it."""
     file = path.open("ab")
     try:

@@ -1,13 +1,15 @@
-"""Functions called side by side, in forks of this process."""
+"""Calls functions in parallel, in forks of this process."""
 
 import multiprocessing
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
-_functions = []  # type: list
+_functions: Sequence[Callable[[], Any]] = []
 
 
-def in_parallel(functions, processes):
+def in_parallel(functions: Sequence[Callable[[], Any]], processes: int) -> list[Any]:
     """Results of functions without arguments, in their order; `processes` of them at a time.
 
     Forks share what the functions refer to, so only results are copied. Where processes do not
@@ -21,11 +23,11 @@ def in_parallel(functions, processes):
         return pool.map(_call, range(len(functions)), chunksize=1)
 
 
-def _be_quiet():
+def _be_quiet() -> None:
     """Leave interruptions to the parent, which ends the forks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _call(number):
+def _call(number: int) -> Any:
     return _functions[number]()

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Self, TextIO
 
 from tqdm import tqdm
 
@@ -13,7 +14,15 @@ class Progress:
     and once at the end, so that a log stays readable.
     """
 
-    def __init__(self, total, description, unit, start=0, seconds_between_lines=15.0, stream=None):
+    def __init__(
+        self,
+        total: float,
+        description: str,
+        unit: str,
+        start: float = 0,
+        seconds_between_lines: float = 15.0,
+        stream: TextIO | None = None,
+    ) -> None:
         self.stream = stream or sys.stderr
         self.total, self.description, self.unit = total, description, unit
         self.count = start
@@ -33,16 +42,16 @@ class Progress:
                 "[{elapsed}<{remaining}{postfix}]",
             )
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         if self.bar is not None:
             self.bar.close()
         elif exception[0] is None:
             self._line()
 
-    def update(self, amount, note=""):
+    def update(self, amount: float, note: str = "") -> None:
         """Count `amount` more; `note` is shown beside the count."""
         self.count += amount
         self.note = note
@@ -52,7 +61,7 @@ class Progress:
         elif time.monotonic() - self.last_line >= self.seconds_between_lines:
             self._line()
 
-    def _line(self):
+    def _line(self) -> None:
         self.last_line = time.monotonic()
         note = f"  {self.note}" if self.note else ""
         print(

@@ -25,7 +25,7 @@ def use(device: str, threads: int) -> torch.device:
         )
     chosen = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     torch.set_num_threads(threads)
-    if chosen == "cuda":  # single-threaded CPU kernels are deterministic without being asked
+    if chosen == "cuda":  # single-threaded CPU kernels are always deterministic
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True)

@@ -101,8 +101,8 @@ def _load_package() -> None:
             importlib.import_module(module)
         from gmgan.pipeline.fingerprints import module_closure
 
-        module_closure(modules)  # remembers what the fingerprints need of every module
-    gc.freeze()  # jobs need not look through all this for garbage, which would copy it
+        module_closure(modules)  # caches what fingerprints need of every module
+    gc.freeze()  # the collector of a job skips these objects: a visit would copy their memory
 
 
 def _times_of_change() -> dict[Path, int]:
@@ -161,7 +161,7 @@ def _become_client(connection: socket.socket) -> list[str]:
 
 
 def _obey(connection: socket.socket) -> None:
-    """Raise the signals that the client gets; end with the client if it is gone."""
+    """Pass on the signals that the client receives; end when the client is gone."""
     while number := connection.recv(1):
         os.kill(os.getpid(), number[0])
     os.kill(os.getpid(), signal.SIGTERM)

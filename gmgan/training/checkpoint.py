@@ -10,7 +10,7 @@ from torch import Tensor
 class CheckpointState:
     """A stored state: tensors, and what is known about them.
 
-    about: `history`, `snapshot_kimg`, `seconds`; name: what messages call it.
+    about: `history`, `snapshot_kimg`, `seconds`; name: its name in messages.
     """
 
     tensors: dict[str, Tensor]
@@ -19,7 +19,7 @@ class CheckpointState:
 
 
 class Checkpoint(Protocol):
-    """One place for the latest state of one training."""
+    """Storage for the latest state of one training."""
 
     def load(self) -> CheckpointState | None:
         """The stored state, None if there is none; raises GmganError if it must be refused."""

@@ -1,9 +1,9 @@
-"""Adam, with weights, gradients and moments of one tensor in one memory layout.
+"""Adam whose weights, gradients and moments share one memory layout per tensor.
 
-The CPU kernel of `torch.optim.Adam(fused=True)` reads them all in the order of their memory and
-does not compare strides (torch 2.13): where layouts differ, it updates weights by the gradients of
-others and raises no error. autograd lays a gradient out as its weight. Other ways to set one, and
-moments that were stored, need not.
+The CPU kernel of `torch.optim.Adam(fused=True)` reads all of them in memory order and does not
+compare strides (torch 2.13): if layouts differ, it updates weights with the gradients of other
+weights and raises no error. Autograd gives a gradient the layout of its weight. Gradients that are
+set in another way, and moments from a checkpoint, may have another layout.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The stage `train`: train a run, resumably, and keep its history and samples on the way."""
+"""The stage `train`: train a run, resumably, and record losses and samples during training."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ COLUMNS = ("iteration", "kimg", "loss_d", "loss_g", "d_real", "d_fake", "seconds
 
 @dataclass(frozen=True)
 class Trained:
-    """What training a run gives.
+    """The outputs of a training.
 
     weights: the state_dict of the model; history: CSV, a line per point in time; preview: uint8
     rows x columns x 3; record: without `weights_sha256`.
@@ -47,7 +47,7 @@ class Trained:
 
 @dataclass
 class Journal:
-    """What is kept on the way: losses, samples at fixed times, seconds spent."""
+    """What a training records: losses, samples at fixed times, seconds spent."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     snapshots: list[np.ndarray] = field(default_factory=list)
@@ -69,7 +69,7 @@ def train(
     """Train a run to the end or to divergence, continuing from `checkpoint` if it holds a state.
 
     parent, parent_record: weights and record of the run that `init_from` names, None without one;
-    checkpoint_seconds: least time between two checkpoints; threads: for the record. Raises
+    checkpoint_seconds: shortest time between two checkpoints; threads: for the record. Raises
     GmganError if the parent's training failed, or the stored state or the networks of `parent` do
     not fit.
     """

@@ -13,7 +13,7 @@ from gmgan.training.optimizer import adam, load_state_of, state_of
 
 
 class Trainer:
-    """Trains a model on data that lies on the device.
+    """Trains a model on data in the memory of its device.
 
     Per iteration: one Adam step of the discriminator on a batch of real and of generated samples,
     then one of the generator, and of the prior if it is learned, on the same generated samples.
@@ -81,7 +81,7 @@ class Trainer:
             return torch.stack([d_loss, g_loss, *realness])
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that training depends on from here."""
+        """Everything that the rest of the training depends on."""
         state = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for name, optimizer in self.optimizers.items():
             state |= {f"adam.{name}.{key}": value for key, value in state_of(optimizer).items()}

@@ -1,5 +1,5 @@
-# What all rules share: the params, the runs of the suite, and what the page of stages
-# (gmgan/pipeline/stages.py) says of a rule's stage.
+# Shared by all rules: the params, the runs of the suite, and the files, fingerprint and needs of a
+# stage, as declared in gmgan/pipeline/stages.py.
 
 import os
 import sys
@@ -27,9 +27,8 @@ try:
     SUITE = str(config.get("suite", PARAMS.suite))
     RUNS = suite_runs(PARAMS, SUITE)
     GRAPH = Graph(PARAMS)
-    GRAPH.fingerprint(
-        GRAPH.job("report", suite=SUITE)
-    )  # plug-ins are missing or wrong here
+    # Missing or invalid plug-ins fail here, before any job starts.
+    GRAPH.fingerprint(GRAPH.job("report", suite=SUITE))
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 

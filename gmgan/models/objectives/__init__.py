@@ -8,5 +8,5 @@ A module has a class `Objective(n_classes, n_components)` with
   class y drawn at random (both LongTensor, N), or None;
 - `discriminator_loss(real, fake, real_classes, fake_classes)` and
   `generator_loss(fake, fake_classes)`: scalars from logits (N x n_outputs);
-- `realness(outputs)`: the probability that the discriminator gives to real, for each sample (N).
+- `realness(outputs)`: the probability of being real that the discriminator gives each sample (N).
 """

@@ -1,4 +1,4 @@
-"""AC-GAN (Odena, Olah and Shlens 2017): class in, auxiliary class head out."""
+"""AC-GAN (Odena, Olah and Shlens 2017): conditional generator, auxiliary classifier."""
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
@@ -8,8 +8,8 @@ class Objective:
     """Logit 0 is the source (real or generated), logits 1 to N are the auxiliary class head.
 
     D maximises L_S + L_C and G maximises L_C - L_S (equations 2 and 3 of the paper), here with the
-    non-saturating form of G's part of L_S. L_C is taken on real and on generated samples. The head
-    gives logits: cross-entropy applies the only softmax.
+    non-saturating form of G's part of L_S. L_C is computed on real and on generated samples. The
+    head gives logits; cross_entropy applies the softmax.
     """
 
     conditional = True

@@ -8,7 +8,7 @@ from gmgan.errors import GmganError
 
 
 def component_class(k: Tensor, n_classes: int) -> Tensor:
-    """f: component to class, k mod N. With K = N the identity; every class is met if K >= N."""
+    """f(k) = k mod N, the class of component k. Every class has a component if K >= N."""
     return k % n_classes
 
 
