@@ -299,7 +299,7 @@ def _report_settings(at: Scope) -> settings.ReportSettings:
         title=at.params.suites[at.suite].title,
         runs=at.runs,
         datasets={run.dataset: at.params.datasets[run.dataset] for run in at.runs},
-        models={name: model for name, model in own.items() if name in used},
+        models={name: model for name, model in at.params.models.items() if name in used},
     )
 
 
