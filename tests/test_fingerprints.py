@@ -105,6 +105,15 @@ def test_scores_and_report_leave_training_alone(project_prints):
     assert after["report"] != again["report"]
 
 
+def test_the_label_of_a_metric_touches_the_report_alone(project_prints):
+    before = project_prints()
+    after = project_prints("gmgan/evaluation/frechet.py", 'label="FID"', 'label="Fid"')
+    assert {stage for stage in before if changed(before, after, stage)} == {"report"}
+    again = project_prints("gmgan/evaluation/frechet.py", "- 2 * cross", "- 3 * cross")
+    touched = {stage for stage in before if changed(after, again, stage)}
+    assert touched == {"floor", "score", "tradeoff", "collect", "report"}
+
+
 def test_the_template_is_part_of_the_report(project_prints):
     before = project_prints()
     after = project_prints("gmgan/report/templates/report.html.j2", "<h1>", '<h1 class="x">')

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gmgan import plugins
 from gmgan.errors import GmganError
@@ -27,7 +27,8 @@ PASSIVE = (
     "gmgan.records",
     "gmgan.runtime.progress",
 )
-SHOWN = {"Metric": ("label", "digits", "source", "panels")}  # arguments that only the report reads
+# Arguments that only the report reads: names and digits of metrics do not change a score.
+SHOWN = dict.fromkeys(("Metric", "replace"), ("label", "digits", "source", "panels"))
 FACES = ("gmgan", "gmgan.data", "gmgan.models", "gmgan.models.networks", "gmgan.models.objectives")
 
 
@@ -38,9 +39,13 @@ def digest(*parts: Any) -> str:
 
 
 @cache
-def code_hash(*roots: str) -> str:
-    """Hash of the code of modules and of everything that they import, without PASSIVE modules."""
-    return digest([(name, _parse(name)[0]) for name in module_closure(roots)])
+def code_hash(*roots: str, shown: bool = False) -> str:
+    """Hash of the code of modules and of everything that they import, without PASSIVE modules.
+
+    shown: whether what only the report shows counts.
+    """
+    parsed = {name: _parse(name) for name in module_closure(roots)}
+    return digest([(name, each.code, each.shown if shown else "") for name, each in parsed.items()])
 
 
 def module_closure(roots: Iterable[str]) -> tuple[str, ...]:
@@ -55,7 +60,7 @@ def module_closure(roots: Iterable[str]) -> tuple[str, ...]:
         if module in closure or _is_passive(module) or _file(module) is None:
             continue
         closure.add(module)
-        waiting.extend(_parse(module)[1])
+        waiting.extend(_parse(module).imports)
     return tuple(sorted(closure))
 
 
@@ -75,9 +80,17 @@ def _file(module: str) -> Path | None:
     return next((path for path in candidates if path.exists()), None)
 
 
+class Parsed(NamedTuple):
+    """Hashes of a module's code and of what only the report shows; imports whose code counts."""
+
+    code: str
+    shown: str
+    imports: frozenset[str]
+
+
 @cache
-def _parse(module: str) -> tuple[str, frozenset[str]]:
-    """Hash of a module's code, and the modules it imports whose code counts.
+def _parse(module: str) -> Parsed:
+    """What counts of a module.
 
     Raises GmganError if the code is not valid Python.
     """
@@ -90,22 +103,27 @@ def _parse(module: str) -> tuple[str, frozenset[str]]:
     except (SyntaxError, ValueError, ImportError) as error:
         line = getattr(error, "lineno", None) or 1
         raise GmganError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error
-    code = hashlib.sha256(ast.dump(_Bare().visit(tree)).encode()).hexdigest()
-    return code, frozenset(name for name in imports if _counts(name, module))
+    bare = _Bare()
+    code = digest(ast.dump(bare.visit(tree)))
+    return Parsed(code, digest(bare.shown), frozenset(n for n in imports if _counts(n, module)))
 
 
 class _Bare(ast.NodeTransformer):
     """Removes what does not compute: docstrings, annotations of arguments and results, and what
-    only the report shows.
+    only the report shows, which is kept apart.
 
     Annotations in a class body stay: they declare the fields of dataclasses.
     """
 
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            shown = SHOWN.get(node.func.id, ())
-            node.keywords = [each for each in node.keywords if each.arg not in shown]
+            names = SHOWN.get(node.func.id, ())
+            self.shown += [ast.dump(each) for each in node.keywords if each.arg in names]
+            node.keywords = [each for each in node.keywords if each.arg not in names]
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):

@@ -89,7 +89,7 @@ class Graph:
                 job.stage.name,
                 [str(part) for part in job.key],
                 _without(settings.model_dump(mode="json"), job.stage.unhashed),
-                code_hash(module, *job.stage.code(settings)),
+                code_hash(module, *job.stage.code(settings), shown=job.stage.folder is not None),
                 file_hashes(job.stage.folder) if job.stage.folder else None,
                 [(name, self._read_fingerprints(refs)) for name, refs in self.reads(job).items()],
             )
