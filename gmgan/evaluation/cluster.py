@@ -1,21 +1,15 @@
 """Cluster real samples by the components of an unsupervised GM-GAN, and by k-means."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import torch
 
 from gmgan.config.run import Run
 from gmgan.config.settings import ClusterSettings
 from gmgan.data.splits import Splits
-from gmgan.evaluation import classifier
-from gmgan.evaluation.clustering import (
-    BASELINES,
-    clustering_scores,
-    contingency,
-    kmeans_clusters,
-    majority_classes,
-    matched_classes,
-    nearest_neighbour_clusters,
-)
+from gmgan.evaluation import classifier, clustering
 from gmgan.evaluation.extractor import to_images
 from gmgan.models.model import Model, sample
 from gmgan.models.restore import restore_model
@@ -40,44 +34,33 @@ def cluster(
     component; class labels serve only to score the result. k-means with the same K and seed is fit
     on the training split and assigns the same held-out samples.
     """
-    run, n_classes = settings.run.run, len(description.classes)
+    run, n_classes, labels = settings.run.run, len(description.classes), data.test_labels
 
     def scores(clusters: np.ndarray) -> list[Score]:
-        values = clustering_scores(data.test_labels, clusters, n_classes, run.K)
-        return [
-            Score(
-                metric=metric,
-                value=value,
-                n_real=len(data.test_labels),
-                extractor="clusters",
-                extractor_hash="clusters",
-                split=SPLIT,
-            )
-            for metric, value in values.items()
-        ]
+        values = clustering.clustering_scores(labels, clusters, n_classes, run.K)
+        told: dict[str, Any] = {"n_real": len(labels), "split": SPLIT}
+        told |= {"extractor": "clusters", "extractor_hash": "clusters"}
+        return [Score(metric=metric, value=value, **told) for metric, value in values.items()]
 
-    baselines = {name: scores(ids) for name, ids in _kmeans(data, settings, run).items()}
-    if record.status != "ok":
-        return Clusters(
-            run=run.name,
-            status=record.status,
-            n_generated=settings.clustering.n_generated,
-            scores=[],
-            table=None,
-            baselines=baselines,
-        )
-    model = restore_model(settings.run, weights, description, device)
-    clusters = component_clusters(model, settings, data.test, device)
-    table = contingency(data.test_labels, clusters, n_classes, run.K)
-    return Clusters(
+    failed = Clusters(
         run=run.name,
         status=record.status,
         n_generated=settings.clustering.n_generated,
+        scores=[],
+        table=None,
+        baselines={name: scores(ids) for name, ids in _kmeans(data, settings, run).items()},
+    )
+    if record.status != "ok":
+        return failed
+    model = restore_model(settings.run, weights, description, device)
+    clusters = component_clusters(model, settings, data.test, device)
+    table = clustering.contingency(labels, clusters, n_classes, run.K)
+    return replace(
+        failed,
         scores=scores(clusters),
         table=table.tolist(),
-        majority_class=majority_classes(table).tolist(),
-        matched_class=matched_classes(table).tolist(),
-        baselines=baselines,
+        majority_class=clustering.majority_classes(table).tolist(),
+        matched_class=clustering.matched_classes(table).tolist(),
     )
 
 
@@ -92,27 +75,23 @@ def component_clusters(
     seed = derive_seed("clusters", run.dataset, run.seed)
     samples, components, _ = sample(model, settings.clustering.n_generated, seed, device)
     if entry is None:
-        return nearest_neighbour_clusters(samples, components, held_out)
+        return clustering.nearest_neighbour_clusters(samples, components, held_out)
     entry = entry.model_copy(update={"kimg": settings.clustering.kimg or entry.kimg})
+    images, labels = to_images(samples, device), torch.from_numpy(components).to(device)
+    seed = derive_seed("component classifier", run.dataset, run.K, run.seed)
     with Progress(entry.kimg, f"classifier of components of {run}", "kimg") as progress:
         net = classifier.train_classifier(
-            to_images(samples, device),
-            torch.from_numpy(components).to(device),
-            run.K,
-            entry,
-            derive_seed("component classifier", run.dataset, run.K, run.seed),
-            lambda count, loss: progress.update(count / 1000),
+            images, labels, run.K, entry, seed, lambda n, _: progress.update(n / 1000)
         )
     return classifier.predict(net, to_images(held_out, device)).cpu().numpy()
 
 
 def _kmeans(data: Splits, settings: ClusterSettings, run: Run) -> dict[str, np.ndarray]:
     """Clusters of the held-out split by each baseline; PCA only where it leaves dimensions out."""
-    dims = dict(zip(BASELINES, (None, settings.clustering.pca_dim), strict=True))
+    pca_dim, starts = settings.clustering.pca_dim, settings.clustering.kmeans_starts
     seed = derive_seed("k-means", run.dataset, run.K, run.seed)
-    starts = settings.clustering.kmeans_starts
     return {
-        name: kmeans_clusters(data.train, data.test, run.K, seed, starts, dim)
-        for name, dim in dims.items()
+        name: clustering.kmeans_clusters(data.train, data.test, run.K, seed, starts, dim)
+        for name, dim in zip(clustering.BASELINES, (None, pca_dim), strict=True)
         if dim is None or dim < np.prod(data.train.shape[1:])
     }

@@ -40,13 +40,15 @@ def explore(
         return Explored(status=record.status)
     model = restore_model(settings.run, weights, description, device)
     points = len(description.sample_shape) == 1
-    content: dict[str, Any] = {
-        "sweep": _sweep(model, settings, device, points),
-        **_walks(model, settings, device, points),
-    }
-    if not points:
-        content |= _neighbours(samples, data)
-    return Explored(status=record.status, **content)
+    content: dict[str, Any] = {"sweep": _sweep(model, settings, device, points)}
+    pairs = pairs_of(model, WALKED)
+    if pairs:
+        rows = WALK_ROWS["points" if points else "images"]
+        seed = derive_seed("walk", settings.run.run.dataset, settings.run.run.seed)
+        content["pairs"] = np.array(pairs)
+        content["walks"] = np.stack(walks(model, pairs, STEPS, rows, seed, device))
+    beside = {} if points else _neighbours(samples, data)
+    return Explored(status=record.status, **content, **beside)
 
 
 def _sweep(
@@ -68,21 +70,6 @@ def _sweep(
             sheets.append(samples.reshape(groups, -1, *samples.shape[1:]))
             progress.update(1)
     return np.stack(sheets)
-
-
-def _walks(
-    model: Model, settings: ExploreSettings, device: torch.device, points: bool
-) -> dict[str, np.ndarray]:
-    """Walks between pairs of components: pairs (P x 2), walks (P x rows x steps x *shape)."""
-    run, pairs = settings.run.run, pairs_of(model, WALKED)
-    if not pairs:
-        return {}
-    rows = WALK_ROWS["points" if points else "images"]
-    seed = derive_seed("walk", run.dataset, run.seed)
-    return {
-        "pairs": np.array(pairs),
-        "walks": np.stack(walks(model, pairs, STEPS, rows, seed, device)),
-    }
 
 
 def _neighbours(samples: Generated, data: Splits) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gmgan.config.evaluation import ClassifierExtractor, InceptionExtractor
+from gmgan.config.evaluation import InceptionExtractor
 from gmgan.config.settings import ExtractorSettings
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits
@@ -42,30 +42,17 @@ def extractor(
     if isinstance(settings.extractor, InceptionExtractor):
         return _inception(settings.extractor, archives)
     assert data is not None and description is not None and settings.source is not None
-    return _trained(data, description, settings.extractor, settings.source, device)
-
-
-def _trained(
-    data: Splits,
-    description: DataDescription,
-    entry: ClassifierExtractor,
-    source: str,
-    device: torch.device,
-) -> MadeExtractor:
-    n_classes = len(description.classes)
+    entry, source, n_classes = settings.extractor, settings.source, len(description.classes)
     if not n_classes:
         raise GmganError(
             f"data set '{source}' has no labels, so no classifier can be trained on it; name "
             "another extractor in its evaluation"
         )
+    images, labels = to_images(data.train, device), torch.from_numpy(data.train_labels).to(device)
+    seed = derive_seed("classifier", source)
     with Progress(entry.kimg, f"classifier for {source}", "kimg") as progress:
         net = classifier.train_classifier(
-            to_images(data.train, device),
-            torch.from_numpy(data.train_labels).to(device),
-            n_classes,
-            entry,
-            derive_seed("classifier", source),
-            lambda count, loss: progress.update(count / 1000),
+            images, labels, n_classes, entry, seed, lambda n, _: progress.update(n / 1000)
         )
 
     def accuracy(samples: np.ndarray, labels: np.ndarray) -> float:
@@ -73,20 +60,19 @@ def _trained(
         return float((predicted == labels).mean())
 
     height, width, channels = description.sample_shape
-    return MadeExtractor(
-        {name: tensor.cpu().numpy() for name, tensor in net.state_dict().items()},
-        ExtractorDescription(
-            kind=entry.kind,
-            hash="",  # of the file, which the runner writes
-            trained_on=source,
-            sample_shape=[channels, height, width],
-            n_classes=n_classes,
-            channels=list(entry.channels),
-            feature_dim=entry.feature_dim,
-            train_accuracy=accuracy(data.train, data.train_labels),
-            test_accuracy=accuracy(data.test, data.test_labels),
-        ),
+    about = ExtractorDescription(
+        kind=entry.kind,
+        hash="",  # of the file, which the runner writes
+        trained_on=source,
+        sample_shape=[channels, height, width],
+        n_classes=n_classes,
+        channels=list(entry.channels),
+        feature_dim=entry.feature_dim,
+        train_accuracy=accuracy(data.train, data.train_labels),
+        test_accuracy=accuracy(data.test, data.test_labels),
     )
+    weights = {name: tensor.cpu().numpy() for name, tensor in net.state_dict().items()}
+    return MadeExtractor(weights, about)
 
 
 def to_images(samples: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -106,7 +92,5 @@ def _inception(entry: InceptionExtractor, archives: Archives) -> MadeExtractor:
             "extractors.inception.weights: the file cannot be read as weights "
             f"({str(error).splitlines()[0]}); fetch {INCEPTION_ADDRESS} again"
         ) from error
-    arrays = {name: tensor.numpy() for name, tensor in weights.items()}
-    return MadeExtractor(
-        arrays, ExtractorDescription(kind=entry.kind, hash=hashlib.sha256(content).hexdigest())
-    )
+    about = ExtractorDescription(kind=entry.kind, hash=hashlib.sha256(content).hexdigest())
+    return MadeExtractor({name: tensor.numpy() for name, tensor in weights.items()}, about)

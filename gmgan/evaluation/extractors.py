@@ -63,14 +63,9 @@ def classifier_extractor_class(
     weights: dict[str, torch.Tensor], description: ExtractorDescription
 ) -> type[ClassifierExtractor]:
     """A subclass of ClassifierExtractor with these weights, fit for torch-fidelity's registry."""
-    assert description.sample_shape and description.n_classes
-    assert description.channels and description.feature_dim
-    net = Classifier(
-        tuple(description.sample_shape),
-        description.n_classes,
-        description.channels,
-        description.feature_dim,
-    )
+    shape, n_classes = description.sample_shape, description.n_classes
+    assert shape and n_classes and description.channels and description.feature_dim
+    net = Classifier(tuple(shape), n_classes, description.channels, description.feature_dim)
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
@@ -78,11 +73,8 @@ def classifier_extractor_class(
             f"the weights of the classifier do not fit: {_first(error)}; delete them and run again"
         ) from error
     net = net.folded()
-    return type(
-        "TrainedClassifier",
-        (ClassifierExtractor,),
-        {"trained_classifier": staticmethod(lambda: net)},
-    )
+    content = {"trained_classifier": staticmethod(lambda: net)}
+    return type("TrainedClassifier", (ClassifierExtractor,), content)
 
 
 def inception(weights: dict[str, torch.Tensor]) -> FeatureExtractorInceptionV3:
@@ -90,8 +82,8 @@ def inception(weights: dict[str, torch.Tensor]) -> FeatureExtractorInceptionV3:
 
     Its forward gives (pool features N x 2048, logits N x 1008).
     """
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)  # torch-fidelity unpickles its input: give it our own bytes
+    buffer = io.BytesIO()  # torch-fidelity unpickles its input: give it our own bytes
+    torch.save(weights, buffer)
     buffer.seek(0)
     try:
         net = FeatureExtractorInceptionV3(

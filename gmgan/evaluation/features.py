@@ -6,7 +6,7 @@ import torch
 from gmgan.config.settings import FeatureSettings, RealFeatureSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.extractors import extract, load_extractor
-from gmgan.evaluation.reference import choose_reference, other_split_order
+from gmgan.evaluation.reference import other_split_order, reference_of
 from gmgan.records import ExtractorDescription, Features, Generated, RealFeatures
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
@@ -29,9 +29,7 @@ def real_features(
     name, split = settings.dataset, settings.split
     other = "test" if split == "train" else "train"
     images, others = getattr(data, split), getattr(data, other)
-    reference = choose_reference(
-        len(images), settings.n_real, settings.n_fake, derive_seed("reference", name, split)
-    )
+    reference = reference_of(data, settings)
     order = other_split_order(len(others), settings.n_real, derive_seed("other", name, other))
     rng = np.random.default_rng(derive_seed("noise images", name))
     noise = rng.integers(0, 256, (NOISE_IMAGES, *images.shape[1:]), np.uint8)

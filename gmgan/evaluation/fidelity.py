@@ -27,9 +27,8 @@ def inception_score(fake: Samples, real: Samples, is_splits: int) -> tuple[float
     allow_torchvision_without_ops()
     from torch_fidelity.metric_isc import isc_features_to_metric
 
-    scores = isc_features_to_metric(
-        torch.from_numpy(logits_of(fake)), splits=is_splits, rng_seed=RNG_SEED
-    )
+    logits = torch.from_numpy(logits_of(fake))
+    scores = isc_features_to_metric(logits, splits=is_splits, rng_seed=RNG_SEED)
     return scores["inception_score_mean"], scores["inception_score_std"]
 
 
@@ -52,14 +51,9 @@ def kid(
     allow_torchvision_without_ops()
     from torch_fidelity.metric_kid import kid_features_to_metric
 
-    scores = kid_features_to_metric(
-        torch.from_numpy(fake.features).double(),
-        torch.from_numpy(real.features).double(),
-        kid_subsets=kid_subsets,
-        kid_subset_size=kid_subset_size,
-        rng_seed=RNG_SEED,
-        verbose=False,
-    )
+    sides = (torch.from_numpy(side.features).double() for side in (fake, real))
+    subsets = {"kid_subsets": kid_subsets, "kid_subset_size": kid_subset_size}
+    scores = kid_features_to_metric(*sides, **subsets, rng_seed=RNG_SEED, verbose=False)
     return scores["kernel_inception_distance_mean"], scores["kernel_inception_distance_std"]
 
 

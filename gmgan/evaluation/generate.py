@@ -26,24 +26,13 @@ def generate(
     standard deviation, averaged over pixels or coordinates, is below COLLAPSED_BELOW.
     """
     if record.status != "ok":
-        none = np.empty(0, np.int64)
-        return Generated(
-            samples=np.empty(0, np.uint8), components=none, classes=none, status=record.status
-        )
+        none, ids = np.empty(0, np.uint8), np.empty(0, np.int64)
+        return Generated(samples=none, components=ids, classes=ids, status=record.status)
     model, run = restore_model(settings.run, weights, description, device), settings.run.run
     with Progress(settings.n_fake, f"samples of {run}", "samples") as progress:
-        samples, components, classes = sample(
-            model,
-            settings.n_fake,
-            derive_seed("samples", run.dataset, run.seed),
-            device,
-            on_block=progress.update,
-        )
+        seed, shown = derive_seed("samples", run.dataset, run.seed), progress.update
+        samples, ids, classes = sample(model, settings.n_fake, seed, device, on_block=shown)
     spread = samples.std(axis=0, dtype=np.float64).mean()
     collapsed = spread < COLLAPSED_BELOW["images" if samples.ndim == 4 else "points"]
-    return Generated(
-        samples=samples,
-        components=components,
-        classes=classes,
-        status="collapsed" if collapsed else "ok",
-    )
+    status = "collapsed" if collapsed else "ok"
+    return Generated(samples=samples, components=ids, classes=classes, status=status)

@@ -67,21 +67,13 @@ class Metric:
 def options_of(score: Callable[..., Result], settings: object) -> dict[str, Any]:
     """The settings that a metric's function asks for by its parameters."""
     parameters = list(inspect.signature(score).parameters.values())[2:]
-    return {
-        parameter.name: getattr(settings, parameter.name)
-        for parameter in parameters
-        if parameter.default is parameter.empty
-    }
+    return {p.name: getattr(settings, p.name) for p in parameters if p.default is p.empty}
 
 
 def plugin_metric(name: str, kind: str, options: Mapping[str, Any]) -> Metric:
     """The record of a plug-in with its code: `kind` is module:attribute."""
-    return Metric(
-        name=name,
-        label=name,
-        score=partial(plugin_score, kind, plugins.load(kind), options),
-        data="all",
-    )
+    score = partial(plugin_score, kind, plugins.load(kind), options)
+    return Metric(name=name, label=name, score=score, data="all")
 
 
 def plugin_score(
@@ -101,6 +93,4 @@ def plugin_score(
         raise GmganError(f"{kind} gave {value!r}, expected a number or (value, spread)")
     if not np.isfinite(numbers).all():
         raise GmganError(f"{kind} gave {value!r}, which is not finite")
-    if len(numbers) == 2:
-        return float(numbers[0]), float(numbers[1])
-    return float(numbers[0])
+    return (float(numbers[0]), float(numbers[1])) if len(numbers) == 2 else float(numbers[0])

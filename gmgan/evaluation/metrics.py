@@ -43,10 +43,8 @@ def built_in(name: str) -> Metric | None:
 
 def metric_of(name: str, own: Iterable[Metric] = ()) -> Metric:
     """The built-in or `own` metric of a score; an unknown one is shown under its own name."""
-    for metric in own:
-        if metric.name == name:
-            return metric
-    return built_in(name) or Metric(name=name, label=name.replace("_", " "))
+    mine = next((metric for metric in own if metric.name == name), None)
+    return mine or built_in(name) or Metric(name=name, label=name.replace("_", " "))
 
 
 def shown_metrics(entries: Mapping[str, PluginMetric]) -> list[Metric]:
@@ -66,11 +64,8 @@ def in_order(names: Iterable[str], own: Iterable[Metric] = ()) -> list[Metric]:
 
 def as_markdown() -> str:
     """The table of built-in metrics that docs/metrics.md shows."""
-    lines = [
-        "| name | label | better | data | source | version |",
-        "| --- | --- | --- | --- | --- | --- |",
+    lines = [("name", "label", "better", "data", "source", "version"), ("---",) * 6]
+    lines += [
+        (f"`{m.name}`", m.label, m.better or "", m.data, m.source, str(m.version)) for m in METRICS
     ]
-    for metric in METRICS:
-        cells = (metric.better or "", metric.data, metric.source, str(metric.version))
-        lines.append(f"| `{metric.name}` | {metric.label} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

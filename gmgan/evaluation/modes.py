@@ -49,7 +49,7 @@ def first_reach(curve: list[ConvergencePoint], n_modes: int) -> float | None:
 def mean_over_time(times: np.ndarray, values: list[float]) -> float:
     """Mean of a curve given at increasing `times` (trapezoidal rule)."""
     times = np.asarray(times, np.float64)
-    return float(np.trapezoid(values, times) / (times[-1] - times[0]))
+    return float(np.trapezoid(values, times) / np.ptp(times))
 
 
 def over_training(fake: Samples, real: Real) -> dict[str, float]:

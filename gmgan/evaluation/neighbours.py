@@ -21,11 +21,11 @@ def squared_distances(
     be off by rounding, below 0 as well. What is yielded is overwritten by the next piece: the peak
     is chunk x M x 8 bytes.
     """
-    points, references = np.asarray(points, np.float64), np.asarray(references, np.float64)
+    references = np.asarray(references, np.float64)
     squares, transposed = (references**2).sum(1), np.ascontiguousarray(references.T)
     buffer = np.empty((min(chunk, len(points)), len(references)))
     for start in range(0, len(points), chunk):
-        piece = points[start : start + chunk]
+        piece = np.asarray(points[start : start + chunk], np.float64)
         distances = buffer[: len(piece)]
         np.matmul(-2 * piece, transposed, out=distances)
         distances += squares
@@ -48,18 +48,12 @@ def nearest_neighbours(
     the values as they are, in float64, nearest first. Works through `chunk` references at a time,
     since a training split does not fit as float64.
     """
-    points = np.asarray(points, np.float64).reshape(len(points), -1)
-    squares = (points**2).sum(1)[:, None]
-    index = np.zeros((len(points), 0), np.int64)
-    nearest = np.zeros((len(points), 0))
-    for start in range(0, len(references), chunk):
-        piece = np.asarray(references[start : start + chunk], np.float64).reshape(
-            -1, points.shape[1]
-        )
-        distances = squares + (piece**2).sum(1) - 2 * points @ piece.T
-        both = np.concatenate([nearest, distances], 1)
-        numbers = np.arange(start, start + len(piece))
-        labels = np.concatenate([index, np.broadcast_to(numbers, distances.shape)], 1)
+    points, references = (side.reshape(len(side), -1) for side in (points, references))
+    index, nearest = np.zeros((len(points), 0), np.int64), np.zeros((len(points), 0))
+    for start, distances in squared_distances(references, points, chunk):
+        both = np.concatenate([nearest, distances.T], 1)
+        numbers = np.arange(start, start + len(distances))
+        labels = np.concatenate([index, np.broadcast_to(numbers, distances.T.shape)], 1)
         kept = np.argsort(both, 1, kind="stable")[:, :count]
         nearest = np.take_along_axis(both, kept, 1)
         index = np.take_along_axis(labels, kept, 1)

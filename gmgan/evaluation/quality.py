@@ -6,7 +6,8 @@ of the quality score is quoted from memory of the paper and unconfirmed; its cal
 unit of its distances are ours.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
@@ -66,16 +67,12 @@ def ms_ssim_window(size: int) -> tuple[int, float]:
 
 
 def most_scales(size: int) -> int:
-    """The most scales that images of `size` pixels allow; the usual five need 176 pixels."""
+    """The most scales that images of `size` pixels allow; the usual five need 176 pixels.
+
+    torchmetrics asks for a window in size // 2^(n - 1) and in size // (n - 1)^2 pixels.
+    """
     window, _ = ms_ssim_window(size)
-    return max(
-        (
-            n
-            for n in range(1, len(MS_SSIM_WEIGHTS) + 1)
-            if size // 2 ** (n - 1) >= window and size // max(1, n - 1) ** 2 >= window
-        ),
-        default=0,
-    )
+    return sum(size // divisor >= window for divisor in (1, 2, 4, 9, 16))
 
 
 def pairwise_diversity(images: np.ndarray, pairs: int, scales: int, seed: int) -> float:
@@ -90,7 +87,9 @@ def pairwise_diversity(images: np.ndarray, pairs: int, scales: int, seed: int) -
     from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
     allow_torchvision_without_ops()
-    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+    from torchmetrics.functional.image import (
+        multiscale_structural_similarity_index_measure as ms_ssim,
+    )
 
     if len(images) < 2:
         raise GmganError(f"diversity needs pairs of samples, got {len(images)} sample")
@@ -102,27 +101,18 @@ def pairwise_diversity(images: np.ndarray, pairs: int, scales: int, seed: int) -
             f"MS-SSIM, got {scales}; lower evaluation.ms_ssim_scales"
         )
     weights = np.array(MS_SSIM_WEIGHTS[:scales])
+    betas = tuple((weights / weights.sum()).tolist())
     rng = np.random.default_rng(seed)
     first = rng.integers(len(images), size=pairs)
     second = (first + rng.integers(1, len(images), size=pairs)) % len(images)
+    options: dict[str, Any] = {"data_range": 255.0, "reduction": "none", "normalize": "relu"}
     similarities = []
     for start in range(0, pairs, PAIRS_AT_ONCE):
         rows = slice(start, start + PAIRS_AT_ONCE)
-        left, right = (
-            torch.from_numpy(images[index[rows]]).permute(0, 3, 1, 2).float()
-            for index in (first, second)
-        )
+        sides = (images[first[rows]], images[second[rows]])
+        left, right = (torch.from_numpy(side).permute(0, 3, 1, 2).float() for side in sides)
         similarities.append(
-            multiscale_structural_similarity_index_measure(
-                left,
-                right,
-                sigma=sigma,
-                kernel_size=window,
-                data_range=255.0,
-                reduction="none",
-                normalize="relu",
-                betas=tuple((weights / weights.sum()).tolist()),
-            )
+            ms_ssim(left, right, sigma=sigma, kernel_size=window, betas=betas, **options)
         )
     return float(1 - torch.cat(similarities).double().mean())
 
@@ -169,47 +159,33 @@ def quality_diversity(
     return {"quality": value, "diversity": diversity, **parts, "quality_diversity": both}
 
 
+SHARED: dict[str, Any] = {"score": quality_diversity, "better": "higher"}
+SHARED |= {"bounded": True, "swept": True}
 QUALITY = Metric(
+    **SHARED,
     name="quality",
     label="quality",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
     data="all",
     source="after Ben-Yosef and Weinshall 2018; form unconfirmed, unit and a are ours",
-    swept=True,
     panels=frozenset({"sweep", "effect-of-k"}),
 )
 DIVERSITY = Metric(
+    **SHARED,
     name="diversity",
     label="diversity",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
     data="all",
     source="Ben-Yosef and Weinshall, as a public re-implementation reads the ICLR 2019 submission",
-    swept=True,
     panels=frozenset({"sweep", "effect-of-k"}),
 )
 QUALITY_DIVERSITY = Metric(
-    name="quality_diversity",
-    label="quality and diversity",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
-    data="all",
-    source="ours",
-    swept=True,
+    **SHARED, name="quality_diversity", label="quality and diversity", data="all", source="ours"
 )
 DIVERSITY_INTRA = Metric(
+    **SHARED,
     name="diversity_intra",
     label="diversity, within pairs",
-    score=quality_diversity,
-    better="higher",
-    bounded=True,
     source="as diversity; leaving out a sample with itself is ours; MS-SSIM by torchmetrics",
-    swept=True,
 )
-DIVERSITY_INTER = replace(
-    DIVERSITY_INTRA, name="diversity_inter", label="diversity, over classes", source="as diversity"
+DIVERSITY_INTER = Metric(
+    **SHARED, name="diversity_inter", label="diversity, over classes", source="as diversity"
 )

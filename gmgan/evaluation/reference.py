@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from gmgan.config.settings import RealFeatureSettings
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation.neighbours import nearest_distances
@@ -37,7 +38,7 @@ class Reference:
 
     def floor(self, rows: T) -> tuple[T, T]:
         """The two disjoint real halves, as (stand-in for generated, reference)."""
-        return (rows[self.floor_real : self.floor_real + self.floor_fake], rows[: self.floor_real])
+        return rows[self.floor_real :][: self.floor_fake], rows[: self.floor_real]
 
 
 def choose_reference(total: int, n_real: int, n_fake: int, seed: int) -> Reference:
@@ -50,9 +51,8 @@ def choose_reference(total: int, n_real: int, n_fake: int, seed: int) -> Referen
         raise GmganError(
             f"evaluation.n_real is {n_real}, but the split has only {total} samples; lower n_real"
         )
-    floor_real, floor_fake = n_real, n_fake
-    if n_real + n_fake > total:
-        floor_real, floor_fake = min(n_real, total // 2), min(n_fake, total // 2)
+    most = total if n_real + n_fake <= total else total // 2
+    floor_real, floor_fake = min(n_real, most), min(n_fake, most)
     order = np.random.default_rng(seed).permutation(total)
     return Reference(order[: max(n_real, floor_real + floor_fake)], n_real, floor_real, floor_fake)
 
@@ -62,7 +62,7 @@ def other_split_order(total: int, n_real: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(total)[:n_real]
 
 
-def reference_of(data: Splits, settings: ScoringSettings) -> Reference:
+def reference_of(data: Splits, settings: ScoringSettings | RealFeatureSettings) -> Reference:
     """Which samples of its reference split the scores of a data set compare with."""
     seed = derive_seed("reference", settings.dataset, settings.split)
     total = len(getattr(data, settings.split))

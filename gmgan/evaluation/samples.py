@@ -36,9 +36,7 @@ class Samples:
     def __getitem__(self, rows: slice) -> Self:
         """The same with some of its samples."""
         arrays = {name: getattr(self, name) for name in ROWS}
-        return replace(
-            self, **{name: array[rows] for name, array in arrays.items() if array is not None}
-        )
+        return replace(self, **{name: a[rows] for name, a in arrays.items() if a is not None})
 
 
 class Modes(NamedTuple):

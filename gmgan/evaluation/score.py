@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gmgan import records
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation.clustering import contingency
@@ -17,28 +18,18 @@ from gmgan.evaluation.modes import convergence, first_reach
 from gmgan.evaluation.reference import real_sides, reference_of
 from gmgan.evaluation.samples import Real, Samples
 from gmgan.evaluation.settings import ScoringSettings
-from gmgan.records import (
-    ConvergencePoint,
-    ExtractorDescription,
-    Features,
-    Floor,
-    Generated,
-    RealFeatures,
-    Score,
-    Scores,
-    Snapshots,
-)
+from gmgan.records import ExtractorDescription, Generated, RealFeatures, Score
 
 
 def score(
     samples: Generated,
-    snapshots: Snapshots,
+    snapshots: records.Snapshots,
     data: Splits,
-    features: dict[str, Features],
+    features: dict[str, records.Features],
     real: dict[str, RealFeatures],
     extractors: dict[str, ExtractorDescription],
     settings: ScoringSettings,
-) -> Scores:
+) -> records.Scores:
     """The scores of a run; a run without samples gets its status and no numbers.
 
     features, real, extractors: by the name of the extractor; empty for points. Raises GmganError
@@ -49,9 +40,8 @@ def score(
         raise TypeError("these are the settings of real samples")
     rows: list[Score] = []
     groups: dict[str, list[list[int]]] = {}
-    curve: list[ConvergencePoint] = []
-    reached = None
-    own = [plugin_metric(name, m.kind, m.options) for name, m in settings.metrics.items()]
+    curve: list[records.ConvergencePoint] = []
+    reached, own = None, _own_metrics(settings)
     sides = real_sides(data, real, extractors, settings) if len(samples.samples) else []
     for everything in sides:
         reference = reference_of(data, settings).reference(everything)
@@ -70,7 +60,7 @@ def score(
             for count in settings.fid_also_at:
                 rows += _computed(FID, fake[:count], reference, settings, singular=True)
         rows += score_samples(fake, reference, settings, own)
-    return Scores(
+    return records.Scores(
         run=run.name,
         status=samples.status,
         scores=rows,
@@ -85,14 +75,17 @@ def floor(
     real: dict[str, RealFeatures],
     extractors: dict[str, ExtractorDescription],
     settings: ScoringSettings,
-) -> Floor:
+) -> records.Floor:
     """The scores of real samples against disjoint real samples of the same split."""
-    own = [plugin_metric(name, m.kind, m.options) for name, m in settings.metrics.items()]
-    scores = []
+    metrics, scores = [*METRICS, *_own_metrics(settings)], []
     for everything in real_sides(data, real, extractors, settings):
         fake, reference = reference_of(data, settings).floor(everything)
-        scores += score_samples(fake, reference, settings, [*METRICS, *own])
-    return Floor(dataset=settings.dataset, status="ok", scores=scores)
+        scores += score_samples(fake, reference, settings, metrics)
+    return records.Floor(dataset=settings.dataset, status="ok", scores=scores)
+
+
+def _own_metrics(settings: ScoringSettings) -> list[Metric]:
+    return [plugin_metric(name, m.kind, m.options) for name, m in settings.metrics.items()]
 
 
 def score_samples(
@@ -107,9 +100,8 @@ def score_samples(
     A metric that needs more samples raises GmganError; with `on_error` it is left out and the error
     passed to this function. Raises GmganError for features that are not finite.
     """
-    if fake.logits is not None and not (
-        np.isfinite(fake.features).all() and np.isfinite(fake.logits).all()
-    ):
+    seen = () if fake.logits is None else (fake.features, fake.logits)
+    if not all(np.isfinite(values).all() for values in seen):
         raise GmganError(
             f"{settings.dataset}: extractor {real.extractor} gave features that are not finite"
         )
@@ -137,9 +129,7 @@ def _computed(
     n_fake = len(fake)
     if metric.needs == "snapshots" and fake.snapshots is not None:
         n_fake = fake.snapshots.samples.shape[1]
-    pairs = {
-        name: value if isinstance(value, tuple) else (value, None) for name, value in values.items()
-    }
+    pairs = ((name, v if isinstance(v, tuple) else (v, None)) for name, v in values.items())
     return [
         Score(
             metric=name,
@@ -152,7 +142,7 @@ def _computed(
             split=settings.split,
             seconds=seconds,
         )
-        for name, (value, spread) in pairs.items()
+        for name, (value, spread) in pairs
     ]
 
 
@@ -168,9 +158,8 @@ def _with_classes(fake: Samples, samples: Generated, K: int) -> Samples:
 def _groups(fake: Samples, real: Real, K: int) -> list[list[int]]:
     """Counts of predicted classes, a row per component or requested class; one for a plain GAN."""
     classes, n_classes = real.classes_of(fake)
-    groups, count = np.zeros(len(classes), np.int64), 1
     if fake.components is not None:
-        groups, count = fake.components, K
-    elif fake.targets is not None:
-        groups, count = fake.targets, n_classes
-    return contingency(classes, groups, n_classes, count).tolist()
+        return contingency(classes, fake.components, n_classes, K).tolist()
+    if fake.targets is not None:
+        return contingency(classes, fake.targets, n_classes, n_classes).tolist()
+    return contingency(classes, np.zeros_like(classes), n_classes, 1).tolist()

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from gmgan import records
 from gmgan.data.splits import Splits
 from gmgan.evaluation.extractors import extract, load_extractor
 from gmgan.evaluation.metrics import SWEPT
@@ -15,14 +16,7 @@ from gmgan.evaluation.score import score_samples
 from gmgan.evaluation.settings import SweepSettings
 from gmgan.models.model import sample
 from gmgan.models.restore import restore_model
-from gmgan.records import (
-    DataDescription,
-    ExtractorDescription,
-    RealFeatures,
-    SweepPoint,
-    Tradeoff,
-    TrainingRecord,
-)
+from gmgan.records import SweepPoint, Tradeoff, TrainingRecord
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 
@@ -31,10 +25,10 @@ def sweep(
     weights: dict[str, np.ndarray],
     record: TrainingRecord,
     data: Splits,
-    description: DataDescription,
-    real: dict[str, RealFeatures],
+    description: records.DataDescription,
+    real: dict[str, records.RealFeatures],
     extractor_weights: dict[str, dict[str, np.ndarray]],
-    extractors: dict[str, ExtractorDescription],
+    extractors: dict[str, records.ExtractorDescription],
     settings: SweepSettings,
     device: torch.device,
 ) -> Tradeoff:
@@ -59,10 +53,8 @@ def sweep(
             samples, _, _ = sample(model, settings.sweep.n, seed, device, sigma_scale=scale)
             for side in sides:
                 fake = _seen(samples, side, nets, device)
-                points += [
-                    SweepPoint(sigma_scale=scale, **asdict(score))
-                    for score in score_samples(fake, side, scoring, SWEPT)
-                ]
+                scores = score_samples(fake, side, scoring, SWEPT)
+                points += [SweepPoint(sigma_scale=scale, **asdict(score)) for score in scores]
             progress.update(1)
     return Tradeoff(run=run.name, status=record.status, points=points)
 

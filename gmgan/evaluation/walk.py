@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.functional import one_hot
 
 from gmgan.models.model import Model
@@ -29,7 +28,7 @@ def walks(
     seed: int,
     device: torch.device | str = "cpu",
 ) -> list[np.ndarray]:
-    """Samples on the way from a to b for each of `pairs`: array of len(pairs) x rows x steps.
+    """Samples on the way from a to b for each of `pairs`: arrays of rows x steps x *shape.
 
     The generator's input goes in equal steps from that of a to that of b; a row keeps its noise, so
     its ends differ by their component alone.
@@ -37,17 +36,17 @@ def walks(
     stream = torch.Generator().manual_seed(seed)
     eps = torch.randn(rows, model.prior.dim, generator=stream).to(device)
     shares = torch.linspace(0, 1, steps, device=device).view(1, steps, 1)
-    ways = []
+    sheets = []
     for a, b in pairs:
         start, end = (_inputs(model, group, eps).unsqueeze(1) for group in (a, b))
         inputs = (start + shares * (end - start)).flatten(0, 1)
         with model.evaluating():
             samples = to_stored_range(model.generator(inputs))
-        ways.append(samples.reshape(rows, steps, *samples.shape[1:]))
-    return ways
+        sheets.append(samples.reshape(rows, steps, *samples.shape[1:]))
+    return sheets
 
 
-def _inputs(model: Model, group: int, eps: Tensor) -> Tensor:
+def _inputs(model: Model, group: int, eps: torch.Tensor) -> torch.Tensor:
     """What the generator sees for one component or class: rows x (dim [+ n_classes])."""
     index = torch.full((len(eps),), group, device=eps.device)
     if not model.objective.conditional:

@@ -18,27 +18,9 @@ ALPHA = 0.05
 Test = Mapping[str, Any]  # an entry of a claim's `tests`
 Row = dict[str, Any]  # of the claims' table
 PROTOCOL = ["n_real", "n_fake", "extractor", "extractor_hash", "split"]
-COLUMNS = [
-    "claim",
-    "dataset",
-    "comparison",
-    "compare",
-    "model",
-    "K",
-    "against",
-    "metric",
-    "extractor",
-    "n_fake",
-    "better",
-    "verdict",
-    "effect",
-    "interval95",
-    "effect_size",
-    "p",
-    "p_holm",
-    "seeds",
-    "reason",
-]
+COMPARED = ["compare", "model", "K", "against", "metric", "extractor", "n_fake", "better"]
+RESULT = ["verdict", "effect", "interval95", "effect_size", "p", "p_holm", "seeds", "reason"]
+COLUMNS = ["claim", "dataset", "comparison", *COMPARED, *RESULT]
 
 
 @dataclass(frozen=True)
@@ -56,10 +38,10 @@ class Evidence:
 
 
 def shared_components(table: pd.DataFrame) -> dict[str, set[int]]:
-    """The values of K that all mixtures of a data set have, for each data set.
+    """The values of K that all mixtures of a data set have, or all values where none is shared.
 
     Values that only some models have are there to show the effect of K: they take no part in other
-    comparisons. Where no value is shared, all count.
+    comparisons.
     """
     shared: dict[str, set[int]] = {}
     mixtures = table[(table.K > 1) & table.metric.notna()]
@@ -93,17 +75,11 @@ def evaluate(claims: list[dict[str, Any]], evidence: Evidence) -> pd.DataFrame:
     """
     rows = []
     for claim in claims:
-        compared = [
-            {
-                "claim": claim["id"],
-                "compare": test["compare"],
-                "metric": test["metric"],
-                "better": better(test),
-                **row,
-            }
-            for test in claim["tests"]
-            for row in COMPARISONS[test["compare"]](test, evidence)
-        ]
+        compared = []
+        for test in claim["tests"]:
+            common = {"compare": test["compare"], "metric": test["metric"], "better": better(test)}
+            rows_of_test = COMPARISONS[test["compare"]](test, evidence)
+            compared += [{"claim": claim["id"], **common, **row} for row in rows_of_test]
         tested = [row for row in compared if row.get("p") is not None]
         for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = p
@@ -127,13 +103,11 @@ def summarise(verdicts: Iterable[str]) -> str:
 
 
 def _against_baseline(test: Test, evidence: Evidence) -> Iterator[Row]:
-    yield from _model_pairs(
-        test, evidence, evidence.table, lambda model: evidence.baselines.get(model)
-    )
+    return _model_pairs(test, evidence, evidence.table, evidence.baselines.get)
 
 
 def _against_model(test: Test, evidence: Evidence) -> Iterator[Row]:
-    yield from _model_pairs(test, evidence, evidence.table, lambda model: test["against"])
+    return _model_pairs(test, evidence, evidence.table, lambda model: test["against"])
 
 
 def _over_sweep(test: Test, evidence: Evidence) -> Iterator[Row]:
@@ -141,63 +115,45 @@ def _over_sweep(test: Test, evidence: Evidence) -> Iterator[Row]:
     sweep = _rows(test, evidence, evidence.sweep)
     keys = ["dataset", "model", "K", "seed", "metric", *PROTOCOL]
     means = sweep.groupby(keys, sort=False, dropna=False).value.mean().reset_index()
-    for row in _model_pairs(test, evidence, means, lambda model: evidence.baselines.get(model)):
+    for row in _model_pairs(test, evidence, means, evidence.baselines.get):
         yield {**row, "comparison": f"{row['comparison']}, mean over the sweep"}
 
 
 def _against_value(test: Test, evidence: Evidence) -> Iterator[Row]:
-    for (dataset, model, K, extractor), group in _cells(_rows(test, evidence, evidence.table)):
-        if model == "real" or (test.get("models") and model not in test["models"]):
+    for cell, group in _cells(_rows(test, evidence, evidence.table)):
+        if cell["model"] == "real" or not _is_meant(cell["model"], test):
             continue
-        values = group.value.dropna()
-        yield {
-            "dataset": dataset,
-            "extractor": extractor,
-            "model": model,
-            "K": K,
-            "comparison": f"{model}.K{K} against {test['against']}",
-            **_tested(paired_test, values, np.full(len(values), test["against"])),
-        }
+        values, level = group.value.dropna(), test["against"]
+        tested = _tested(paired_test, values, np.full(len(values), level))
+        yield {**cell, "comparison": f"{_name(cell)} against {level}", **tested}
 
 
 def _between_scales(test: Test, evidence: Evidence) -> Iterator[Row]:
-    for (dataset, model, K, extractor), group in _cells(_rows(test, evidence, evidence.sweep)):
+    for cell, group in _cells(_rows(test, evidence, evidence.sweep)):
         low, high = group.sigma_scale.min(), group.sigma_scale.max()
         pair = group.pivot_table(index="seed", columns="sigma_scale", values="value")
         pair = pair[[low, high]].dropna()
-        yield {
-            "dataset": dataset,
-            "extractor": extractor,
-            "model": model,
-            "K": K,
-            "comparison": f"{model}.K{K}, s = {high:g} against s = {low:g}",
-            **_tested(paired_test, pair[high], pair[low]),
-        }
+        comparison = f"{_name(cell)}, s = {high:g} against s = {low:g}"
+        yield {**cell, "comparison": comparison, **_tested(paired_test, pair[high], pair[low])}
 
 
 def _between_data_sets(test: Test, evidence: Evidence) -> Iterator[Row]:
-    effects: dict[str, list[tuple[str, pd.Series]]] = {}
+    effects: dict[str, list[tuple[str, pd.Series]]] = {}  # of each model
     rows = _rows(test, evidence, evidence.table)
-    rows = rows[rows.K > 1]
-    for (model, dataset, _), group in rows.groupby(["model", "dataset", "extractor"], sort=False):
+    by = rows[rows.K > 1].groupby(["model", "dataset", "extractor"], sort=False)
+    for (model, dataset, _), group in by:
         low, high = group.K.min(), group.K.max()
         pair = group.pivot_table(index="seed", columns="K", values="value")
         if low == high or not {low, high} <= set(pair):
             continue
-        pair = pair[[low, high]]
-        pair = pair[(pair > 0).all(axis=1)].dropna()
-        effects.setdefault(model, []).append(
-            (f"{dataset} (K = {low} to {high})", np.log(pair[high] / pair[low]))
-        )
+        pair = pair[(pair[[low, high]] > 0).all(axis=1)]
+        effect = np.log(pair[high] / pair[low])
+        effects.setdefault(model, []).append((f"{dataset} (K = {low} to {high})", effect))
     for model, by_data_set in effects.items():
         for (first, a), (second, b) in combinations(by_data_set, 2):
-            yield {
-                "dataset": "",
-                "extractor": "",
-                "model": model,
-                "comparison": f"{model}, log ratio over K: {first} against {second}",
-                **_tested(welch_test, a, b),
-            }
+            cell = {"dataset": "", "extractor": "", "model": model}
+            comparison = f"{model}, log ratio over K: {first} against {second}"
+            yield {**cell, "comparison": comparison, **_tested(welch_test, a, b)}
 
 
 COMPARISONS = {
@@ -223,8 +179,19 @@ def _rows(test: Test, evidence: Evidence, table: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.dataset.isin(evidence.points) == (test["data"] == "points")]
 
 
-def _cells(rows: pd.DataFrame) -> Any:
-    return rows.groupby(["dataset", "model", "K", "extractor"], sort=False)
+def _cells(rows: pd.DataFrame, *more: str) -> Iterator[tuple[Row, pd.DataFrame]]:
+    """({column: value}, rows) of each model and K under each extractor, `more` columns apart."""
+    keys = ["dataset", "extractor", "model", "K", *more]
+    for values, group in rows.groupby(keys, sort=False, dropna=not more):
+        yield dict(zip(keys, values, strict=True)), group
+
+
+def _is_meant(model: str, test: Test) -> bool:
+    return not test.get("models") or model in test["models"]
+
+
+def _name(cell: Row) -> str:
+    return f"{cell['model']}.K{cell['K']}"
 
 
 def _model_pairs(
@@ -233,39 +200,27 @@ def _model_pairs(
     """Rows of models that have an opponent: one per data set, K, extractor and sample count."""
     rows = _rows(test, evidence, table)
     several = rows.groupby("dataset").n_fake.nunique()
-    keys = ["model", "dataset", "K", "extractor", "n_fake"]
-    for (model, dataset, K, extractor, n_fake), group in rows.groupby(
-        keys, sort=False, dropna=False
-    ):
+    for cell, group in _cells(rows, "n_fake"):
+        model, dataset, n_fake = cell["model"], cell["dataset"], cell["n_fake"]
         other = opponent(model)
-        if other is None or other == model or (test.get("models") and model not in test["models"]):
+        if other is None or other == model or not _is_meant(model, test):
             continue
-        theirs = rows[
-            (rows.model == other) & (rows.dataset == dataset) & (rows.extractor == extractor)
-        ]
-        if (theirs.K == K).any():
-            theirs = theirs[theirs.K == K]
-        if (theirs.n_fake == n_fake).any():
-            theirs = theirs[theirs.n_fake == n_fake]
+        theirs = rows[(rows.model == other) & (rows.dataset == dataset)]
+        theirs = theirs[theirs.extractor == cell["extractor"]]
+        for column in ("K", "n_fake"):  # the same where they have it
+            same = theirs[column] == cell[column]
+            theirs = theirs[same] if same.any() else theirs
         if test["compare"] == "model" and theirs.empty:
             continue
         count = f", n = {n_fake:,}" if several.get(dataset, 1) > 1 else ""
-        yield {
-            "dataset": dataset,
-            "extractor": extractor,
-            "model": model,
-            "K": K,
-            "against": other,
-            "n_fake": n_fake,
-            "comparison": f"{model}.K{K} against {other}{count}",
-            **_compare(group, theirs, other),
-        }
+        comparison = f"{_name(cell)} against {other}{count}"
+        compared = _compare(group, theirs, other)
+        yield {**cell, "against": other, "comparison": comparison, **compared}
 
 
 def _compare(group: pd.DataFrame, against: pd.DataFrame, other: str) -> Row:
-    pair = group.merge(against, on="seed", suffixes=("", "_baseline")).dropna(
-        subset=["value", "value_baseline"]
-    )
+    pair = group.merge(against, on="seed", suffixes=("", "_baseline"))
+    pair = pair.dropna(subset=["value", "value_baseline"])
     if pair.empty:
         return _untested(f"no seed has scores of both this model and {other}")
     for name in PROTOCOL:
@@ -297,6 +252,5 @@ def _untested(reason: str) -> Row:
 def _verdict(row: Row) -> str:
     if row["p_holm"] >= ALPHA:
         return "undecided"
-    if row["better"] == "other":
-        return "supported"
-    return "supported" if (row["effect"] > 0) == (row["better"] == "higher") else "contradicted"
+    direction = "higher" if row["effect"] > 0 else "lower"
+    return "supported" if row["better"] in ("other", direction) else "contradicted"

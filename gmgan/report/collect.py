@@ -1,7 +1,7 @@
 """Gather the scores of a suite into tidy tables and one file of metrics."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,26 +11,11 @@ from gmgan.config.settings import TableSettings
 from gmgan.records import Clusters, Floor, Score, Scores, Stored, Tradeoff, TrainingRecord
 from gmgan.report.statistics import mean_interval
 
-COLUMNS = [
-    "run",
-    "dataset",
-    "model",
-    "K",
-    "seed",
-    "metric",
-    "value",
-    "spread",
-    "n_real",
-    "n_fake",
-    "extractor",
-    "extractor_hash",
-    "split",
-    "status",
-    "kimg",
-    "train_seconds",
-    "fingerprint",
-]
-SWEEP_COLUMNS = [*COLUMNS[:5], "sigma_scale", *COLUMNS[5:]]
+RUN = ["run", "dataset", "model", "K", "seed"]
+SCORE = ["metric", "value", "spread", "n_real", "n_fake", "extractor", "extractor_hash", "split"]
+TRAINING = ["status", "kimg", "train_seconds", "fingerprint"]
+COLUMNS = [*RUN, *SCORE, *TRAINING]
+SWEEP_COLUMNS = [*RUN, "sigma_scale", *SCORE, *TRAINING]
 FLOOR = "real"  # the model of rows that compare real with real samples
 
 
@@ -109,13 +94,8 @@ def _cluster_rows(run: Run, clusters: Clusters, common: dict[str, Any]) -> list[
     own = {"fingerprint": _fingerprint(clusters)}
     rows = _rows(clusters.scores, **{**common, **own})
     for name, scores in clusters.baselines.items():
-        baseline = {
-            **asdict(run),
-            "model": name,
-            "run": f"{run.dataset}.{name}.K{run.K}.s{run.seed}",
-            "status": "ok",
-        }
-        rows += _rows(scores, **baseline, **own)
+        twin = replace(run, model=name)
+        rows += _rows(scores, **asdict(twin), run=twin.name, status="ok", **own)
     return rows
 
 

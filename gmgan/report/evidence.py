@@ -8,22 +8,23 @@ PER_ROW = ["metric", "extractor", "extractor_hash", "n_fake", "n_real", "split",
 FROM_SWEEP = ("scales", "sweep")  # comparisons that read the sweep of sigma_scale
 
 
+def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dictionaries, None where a value is missing."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
 def rows_by_run(table: pd.DataFrame, columns: list[str] = PER_ROW) -> dict[str, list[list[Any]]]:
     """{run: rows} of a tidy score table: lists in the order of `columns`, None where empty."""
-    scored = table[table.metric.notna()]
-    values = scored[columns].astype(object)
-    values = values.where(values.notna(), None)
     rows: dict[str, list[list[Any]]] = {}
-    for run, row in zip(scored.run, values.itertuples(index=False), strict=True):
-        rows.setdefault(run, []).append(list(row))
+    for row in plain(table.loc[table.metric.notna(), ["run", *columns]]):
+        rows.setdefault(row.pop("run"), []).append(list(row.values()))
     return rows
 
 
 def origins_of(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """{run: its data set, model, K, seed, status} of every run in the score table."""
     first = table.drop_duplicates("run")[["run", "dataset", "model", "K", "seed", "status"]]
-    plain = first.astype(object).where(first.notna(), None)
-    return {row.pop("run"): row for row in plain.to_dict("records")}
+    return {row.pop("run"): row for row in plain(first)}
 
 
 def trace_of_claim(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import base64
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,13 @@ FRAMES = 4  # stored coordinates reach this many times the extent of the plot
 
 
 def sprite(images: np.ndarray) -> str:
-    """A PNG address of `images` (rows x columns x H x W x C, uint8), edge to edge."""
+    """A PNG address of `images` (... x columns x H x W x C, uint8), edge to edge."""
+    images = images.reshape(-1, *images.shape[-4:])
     rows, columns, height, width, channels = images.shape
     picture = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
     buffer = io.BytesIO()
-    Image.fromarray(picture.squeeze(2) if channels == 1 else picture).save(
-        buffer, "PNG", optimize=True
-    )
+    image = Image.fromarray(picture.squeeze(2) if channels == 1 else picture)
+    image.save(buffer, "PNG", optimize=True)
     return png_address(buffer.getvalue())
 
 
@@ -41,26 +43,14 @@ def image_entry(explored: Explored, snapshots: np.ndarray) -> dict[str, Any]:
     scale and component, `film` one per time, `walks` one per pair and noise, `neighbours` one per
     generated image, which comes first.
     """
-    sweep, generated, neighbours = explored.sweep, explored.generated, explored.neighbours
-    assert sweep is not None and generated is not None and neighbours is not None
-    assert explored.neighbour_distance is not None
-    beside = np.concatenate([generated[:, None], neighbours], 1)
-    entry = {
-        "shape": sweep.shape[:3],
-        "sweep": sprite(sweep.reshape(-1, *sweep.shape[2:])),
-        "film": sprite(snapshots),
-        "film_columns": snapshots.shape[1],
-        "neighbours": sprite(beside),
+    generated, neighbours = explored.generated, explored.neighbours
+    assert generated is not None and neighbours is not None
+    assert explored.neighbour_distance is not None and explored.memorisation is not None
+    return _entry(explored, snapshots, sprite) | {
+        "neighbours": sprite(np.concatenate([generated[:, None], neighbours], 1)),
         "neighbour_distance": np.round(explored.neighbour_distance, 1).tolist(),
+        "memorisation": asdict(explored.memorisation),
     }
-    if explored.pairs is not None and explored.walks is not None:
-        walks = explored.walks
-        entry |= {
-            "pairs": explored.pairs.tolist(),
-            "walk_shape": walks.shape[1:3],
-            "walks": sprite(walks.reshape(-1, *walks.shape[2:])),
-        }
-    return entry
 
 
 def point_entry(explored: Explored, snapshots: np.ndarray, extent: float) -> dict[str, Any]:
@@ -68,26 +58,23 @@ def point_entry(explored: Explored, snapshots: np.ndarray, extent: float) -> dic
 
     snapshots: times x N x 2; extent: half the side of the plots.
     """
+    return _entry(explored, snapshots[:, :FILM_POINTS], partial(packed, extent=extent))
+
+
+def _entry(
+    explored: Explored, film: np.ndarray, pack: Callable[[np.ndarray], str]
+) -> dict[str, Any]:
     assert explored.sweep is not None
-    film = snapshots[:, :FILM_POINTS]
     entry = {
         "shape": explored.sweep.shape[:3],
-        "sweep": packed(explored.sweep, extent),
-        "film": packed(film, extent),
+        "sweep": pack(explored.sweep),
+        "film": pack(film),
         "film_columns": film.shape[1],
     }
     if explored.pairs is not None and explored.walks is not None:
-        entry |= {
-            "pairs": explored.pairs.tolist(),
-            "walk_shape": explored.walks.shape[1:3],
-            "walks": packed(explored.walks, extent),
-        }
+        shape, walks = explored.walks.shape[1:3], pack(explored.walks)
+        entry |= {"pairs": explored.pairs.tolist(), "walk_shape": shape, "walks": walks}
     return entry
-
-
-def size_of(entry: dict[str, Any]) -> int:
-    """Bytes that an entry takes in the page, nearly all of them its pictures."""
-    return sum(len(value) for value in entry.values() if isinstance(value, str))
 
 
 def within(
@@ -103,8 +90,8 @@ def within(
         if total >= most:
             left_out.append(run)
             continue
-        entry = make()
-        total += size_of(entry)
+        entry = make()  # nearly all of its bytes are its pictures
+        total += sum(len(value) for value in entry.values() if isinstance(value, str))
         if total > most:
             left_out.append(run)
         else:

@@ -11,25 +11,9 @@ from gmgan.evaluation.metrics import metric_of
 from gmgan.report.statistics import mean_interval
 from gmgan.report.tables import model_label
 
-COLUMNS = [
-    "data",
-    "method",
-    "K",
-    "metric",
-    "published",
-    "spread",
-    "source",
-    "dataset",
-    "model",
-    "cell",
-    "n_fake",
-    "extractor",
-    "ours",
-    "interval95",
-    "seeds",
-    "comparable",
-    "reason",
-]
+THEIRS = ["data", "method", "K", "metric", "published", "spread", "source"]
+OURS = ["dataset", "model", "cell", "n_fake", "extractor", "ours", "interval95", "seeds"]
+COLUMNS = [*THEIRS, *OURS, "comparable", "reason"]
 
 
 def load_published() -> dict[str, Any]:
@@ -52,32 +36,21 @@ def beside(
     """
     rows = []
     for result in published["results"]:
-        common = {
-            "data": result["data"],
-            "method": result["method"],
-            "K": result["K"],
-            "metric": result["metric"],
-            "published": result["value"],
-            "spread": result["spread"],
-            "source": published["sources"][result["source"]],
-        }
+        data, source = result["data"], published["sources"][result["source"]]
         datasets = [
-            name
-            for name, kind in kinds.items()
-            if kind.removesuffix("-unlabelled") == result["data"]
+            name for name, kind in kinds.items() if kind.removesuffix("-unlabelled") == data
         ]
         ours = list(_ours(result, table[table.dataset.isin(datasets)], titles))
         if not ours:
-            reason = f"no such run in this suite, which has no {result['data']}"
-            if datasets:
-                reason = "no such run in this suite"
+            reason = "no such run in this suite" + ("" if datasets else f", which has no {data}")
             if not result["models"]:
                 reason = "a method outside this benchmark, for orientation"
             ours = [{"comparable": False, "reason": reason}]
-        note = result.get("note")
+        theirs = {name: result[name] for name in THEIRS if name in result}
+        theirs |= {"published": result["value"], "source": source, "here": bool(datasets)}
         for row in ours:
-            row["reason"] = "; ".join(text for text in (row["reason"], note) if text)
-        rows += [{**common, **row, "here": bool(datasets)} for row in ours]
+            reasons = (row["reason"], result.get("note"))
+            rows.append(theirs | row | {"reason": "; ".join(text for text in reasons if text)})
     numbers = pd.DataFrame(rows)
     numbers["with_ours"] = numbers.reindex(columns=COLUMNS).ours.notna()
     order = ["comparable", "with_ours", "here"]
@@ -94,14 +67,14 @@ def _ours(
         rows = rows[rows.n_fake == result["n"]]
     keys = ["dataset", "model", "K", "extractor", "n_fake"]
     for (dataset, model, K, extractor, n_fake), group in rows.groupby(keys, sort=False):
-        mean, half = mean_interval(group.value.dropna())
+        values = group.value.dropna()
+        mean, half = mean_interval(values)
         reasons = []
         if extractor != result["extractor"]:
             reasons.append(f"ours by {extractor}, theirs by {result['extractor']}")
-        if result["n"] is None:
-            reasons.append(f"ours at n = {n_fake:,}, theirs not stated")
-        elif n_fake != result["n"]:
-            reasons.append(f"ours at n = {n_fake:,}, theirs at n = {result['n']:,}")
+        if n_fake != result["n"]:
+            stated = "not stated" if result["n"] is None else f"at n = {result['n']:,}"
+            reasons.append(f"ours at n = {n_fake:,}, theirs {stated}")
         yield {
             "dataset": dataset,
             "model": model_label(model, K, titles),
@@ -110,7 +83,7 @@ def _ours(
             "extractor": extractor,
             "ours": mean,
             "interval95": half,
-            "seeds": int(group.value.notna().sum()),
+            "seeds": len(values),
             "comparable": extractor == result["extractor"] and n_fake == (result["n"] or n_fake),
             "reason": "; ".join(reasons),
         }

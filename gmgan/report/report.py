@@ -1,34 +1,22 @@
 """The report of a suite: one page, its figures and its tables."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from gmgan import records
 from gmgan.config.run import Run
 from gmgan.config.settings import ReportSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.metrics import metric_of
-from gmgan.records import (
-    Clusters,
-    DataDescription,
-    Explored,
-    ExtractorDescription,
-    Floor,
-    Generated,
-    Scores,
-    Snapshots,
-    Stamp,
-    Stored,
-    Tradeoff,
-    TrainingRecord,
-)
+from gmgan.records import Stored, TrainingRecord
 from gmgan.report import claims, evidence, explorer, figures, page, published
 from gmgan.report.collect import score_table, sweep_table
-from gmgan.report.section import Material, Section, by_dataset
+from gmgan.report.section import Material, Section
 from gmgan.runtime.parallel import in_parallel
 
 FAILURES = {
@@ -47,19 +35,19 @@ class Report:
 
 
 def report(
-    scores: Stored[Run, Scores],
-    tradeoffs: Stored[Run, Tradeoff],
-    clusters: Stored[Run, Clusters],
+    scores: Stored[Run, records.Scores],
+    tradeoffs: Stored[Run, records.Tradeoff],
+    clusters: Stored[Run, records.Clusters],
     trained: Stored[Run, TrainingRecord],
-    floors: Stored[str, Floor],
+    floors: Stored[str, records.Floor],
     histories: Stored[Run, str],
-    snapshots: Stored[Run, Snapshots],
+    snapshots: Stored[Run, records.Snapshots],
     previews: Stored[Run, bytes],
-    samples: Stored[Run, Generated],
-    explored: Stored[Run, Explored],
+    samples: Stored[Run, records.Generated],
+    explored: Stored[Run, records.Explored],
     data: Stored[str, Splits],
-    descriptions: Stored[str, DataDescription],
-    extractors: Stored[str, dict[str, ExtractorDescription]],
+    descriptions: Stored[str, records.DataDescription],
+    extractors: Stored[str, dict[str, records.ExtractorDescription]],
     settings: ReportSettings,
     processes: int,
     provenance: dict[str, Any],
@@ -82,105 +70,73 @@ def report(
     )
     table = score_table(settings.runs, scores, clusters, trained, floors)
     sweep = sweep_table(settings.runs, tradeoffs, trained)
-    records = {run: trained[run] for run in settings.runs}
     order = list(settings.models)
     runs = sorted(settings.runs, key=lambda run: (order.index(run.model), run.K, run.seed))
-    groups = by_dataset(settings.runs)
-    sections = [
-        Section(
-            name, [run for run in runs if run.dataset == name], table, sweep, material, settings
-        )
-        for name in groups
-    ]
-    verdicts = _verdicts(settings, table, sweep)
-    kinds = {name: settings.datasets[name].source.kind for name in groups}
+    trainings = {run: trained[run] for run in runs}
+    of = {name: [run for run in runs if run.dataset == name] for name in settings.datasets}
+    sections = [Section(name, of[name], table, sweep, material, settings) for name in of]
+    points = {name for name, dataset in settings.datasets.items() if dataset.is_points}
+    tested = claims.Evidence(table, sweep, settings.baselines, points)
+    verdicts = claims.evaluate(claims.load_claims(), tested)
+    kinds = {name: dataset.source.kind for name, dataset in settings.datasets.items()}
     beside = published.beside(published.load_published(), table, kinds, settings.titles)
-    drawn = _drawn(sections, processes)
+    drawings = {f"{s.name}.{name}": draw for s in sections for name, draw in s.drawings.items()}
+    drawn = dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
     content = page.render(
         suite=settings.suite,
         title=settings.title,
         sections=[section.content(drawn) for section in sections],
         claims=_claim_rows(verdicts),
         published=_published_rows(beside),
-        runs=[_run_row(run, records[run], scores[run].status) for run in runs],
+        runs=[_run_row(run, trainings[run], scores[run].status) for run in runs],
         provenance=provenance,
         seeds=sorted({run.seed for run in runs}),
-        machines=_machines(records.values()),
-        train_seconds=sum(record.seconds for record in records.values()),
-        numbers=_numbers(runs, table, sweep, records, sections, material, tradeoffs, floors),
-        explorer=_explorer(runs, records, {section.name: section for section in sections}),
+        machines=_machines(trainings.values()),
+        train_seconds=sum(record.seconds for record in trainings.values()),
+        numbers=_numbers(trainings, table, sweep, sections, material, tradeoffs, floors),
+        explorer=_explorer(trainings, {section.name: section for section in sections}),
     )
-    return Report(
-        page=content,
-        tables=_texts(sections, {"claims": verdicts, "published": beside}),
-        figures={f"{name}.svg": svg for name, svg in drawn.items()},
-    )
-
-
-def _drawn(sections: list[Section], processes: int) -> dict[str, str]:
-    """All figures as SVG, by name."""
-    drawings: dict[str, Callable[[], str]] = {
-        f"{section.name}.{name}": draw
-        for section in sections
-        for name, draw in section.drawings.items()
-    }
-    return dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
-
-
-def _texts(sections: list[Section], frames: dict[str, pd.DataFrame]) -> dict[str, str]:
-    """All tables as text: {name of the file: content}."""
-    for section in sections:
-        frames |= {f"{section.name}.{name}": frame for name, frame in section.frames.items()}
+    frames = {"claims": verdicts, "published": beside}
+    frames |= {f"{s.name}.{name}": frame for s in sections for name, frame in s.frames.items()}
     texts = {
         f"{name}.csv": frame.to_csv(index=False) for name, frame in frames.items() if len(frame)
     }
     for section in sections:
         texts |= section.texts()
-    return texts
+    return Report(content, texts, {f"{name}.svg": svg for name, svg in drawn.items()})
 
 
-def _explorer(
-    runs: list[Run], records: dict[Run, TrainingRecord], sections: dict[str, Section]
-) -> dict[str, Any]:
+def _explorer(trainings: dict[Run, TrainingRecord], sections: dict[str, Section]) -> dict[str, Any]:
     """The explorer's runs, seed by seed, as many as the page has room for."""
     candidates = [
         (run, partial(sections[run.dataset].explore, run))
-        for run in sorted(runs, key=lambda run: run.seed)
-        if records[run].status == "ok"
+        for run in sorted(trainings, key=lambda run: run.seed)
+        if trainings[run].status == "ok"
     ]
     kept, left_out = explorer.within(candidates)
     return {
         "planes": {name: section.plane() for name, section in sections.items()},
-        "runs": {run.name: kept[run] for run in runs if run in kept},
+        "runs": {run.name: kept[run] for run in trainings if run in kept},
         "left_out": [run.name for run in left_out],
     }
 
 
 def _numbers(
-    runs: list[Run],
+    trainings: dict[Run, TrainingRecord],
     table: pd.DataFrame,
     sweep: pd.DataFrame,
-    records: dict[Run, TrainingRecord],
     sections: list[Section],
     material: Material,
-    tradeoffs: Stored[Run, Tradeoff],
-    floors: Stored[str, Floor],
+    tradeoffs: Stored[Run, records.Tradeoff],
+    floors: Stored[str, records.Floor],
 ) -> dict[str, Any]:
     """Every score of the suite and where it comes from, for the page."""
     origins = evidence.origins_of(table)
-    for run in runs:
-        record = records[run]
+    for run, record in trainings.items():
         files = {"scores": material.scores.place(run), "sweep": tradeoffs.place(run)}
         if run in material.clusters:
             files["clusters"] = material.clusters.place(run)
-        origins[run.name] |= {
-            "weights": record.weights_sha256,
-            "data": record.data_sha256,
-            "fingerprint": _stamp(record).fingerprint,
-            "revision": _stamp(record).provenance["revision"],
-            "device": record.device,
-            "files": files,
-        }
+        origins[run.name] |= _origin(record) | {"files": files}
     clustered = {(run.dataset, run.K, run.seed): run for run in material.clusters}
     for origin in origins.values():  # of the floor and of k-means
         if "files" not in origin:
@@ -203,37 +159,33 @@ def _numbers(
     }
 
 
-def _stamp(record: TrainingRecord) -> Stamp:
+def _origin(record: TrainingRecord) -> dict[str, Any]:
+    """What identifies a training and its weights."""
     assert record.stamp is not None
-    return record.stamp
-
-
-def _verdicts(settings: ReportSettings, table: pd.DataFrame, sweep: pd.DataFrame) -> pd.DataFrame:
-    points = {name for name, dataset in settings.datasets.items() if dataset.is_points}
-    material = claims.Evidence(table, sweep, settings.baselines, points)
-    return claims.evaluate(claims.load_claims(), material)
+    return {
+        "weights": record.weights_sha256,
+        "data": record.data_sha256,
+        "fingerprint": record.stamp.fingerprint,
+        "revision": record.stamp.provenance["revision"],
+        "device": record.device,
+    }
 
 
 def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
     """The verdict on each claim and the comparisons behind it, as the page shows them."""
-    rows = []
-    for claim in claims.load_claims():
-        own = verdicts[verdicts.claim == claim["id"]]
-        compared = _records(own[own.comparison.notna()])
-        rows.append(
-            {
-                **claim,
-                "verdict": claims.summarise(own.verdict),
-                "counts": dict(Counter(row["verdict"] for row in compared).most_common()),
-                "reason": "" if compared else own.reason.iloc[0],
-                "comparisons": [row | {"trace": evidence.trace_of_claim(row)} for row in compared],
-            }
-        )
+    rows = claims.load_claims()
+    for row in rows:
+        own = verdicts[verdicts.claim == row["id"]]
+        compared = evidence.plain(own[own.comparison.notna()])
+        row["verdict"] = claims.summarise(own.verdict)
+        row["counts"] = dict(Counter(each["verdict"] for each in compared).most_common())
+        row["reason"] = "" if compared else own.reason.iloc[0]
+        row["comparisons"] = [each | {"trace": evidence.trace_of_claim(each)} for each in compared]
     return rows
 
 
 def _published_rows(beside: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = _records(beside)
+    rows = evidence.plain(beside)
     for row in rows:
         row["metric_label"] = metric_of(row["metric"]).label
         row["published_text"] = published.text_of(row["metric"], row["published"], row["spread"])
@@ -241,12 +193,6 @@ def _published_rows(beside: pd.DataFrame) -> list[dict[str, Any]]:
         if row["cell"]:
             row["trace"] = evidence.trace_of_published(row)
     return rows
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dictionaries, None where a value is missing."""
-    frame = frame.astype(object)
-    return frame.where(frame.notna(), None).to_dict("records")
 
 
 def _run_row(run: Run, record: TrainingRecord, status: str) -> dict[str, Any]:
@@ -257,20 +203,15 @@ def _run_row(run: Run, record: TrainingRecord, status: str) -> dict[str, Any]:
         "kimg": record.kimg,
         "seconds": record.seconds,
         "speed": record.images_per_second,
-        "data": record.data_sha256,
-        "weights": record.weights_sha256,
-        "fingerprint": _stamp(record).fingerprint,
-        "revision": _stamp(record).provenance["revision"],
-        "device": record.device,
+        **_origin(record),
     }
 
 
-def _machines(records: Iterable[TrainingRecord]) -> list[str]:
-    hosts = ((record, _stamp(record).provenance["host"]) for record in records)
-    return sorted(
-        {
-            f"{host['processor']}, {host['cores']} cores, {record.device}, "
-            f"{record.threads} thread{'s' if record.threads > 1 else ''} a job"
-            for record, host in hosts
-        }
-    )
+def _machines(trainings: Iterable[TrainingRecord]) -> list[str]:
+    machines = set()
+    for record in trainings:
+        assert record.stamp is not None
+        host, plural = record.stamp.provenance["host"], "s" if record.threads > 1 else ""
+        machine = f"{host['processor']}, {host['cores']} cores, {record.device}"
+        machines.add(f"{machine}, {record.threads} thread{plural} a job")
+    return sorted(machines)

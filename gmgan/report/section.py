@@ -1,7 +1,8 @@
 """What the report says of one data set: its tables, figures and explorer."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from gmgan import records
 from gmgan.config.params import Dataset
 from gmgan.config.run import Run
 from gmgan.config.settings import ReportSettings
@@ -18,19 +20,12 @@ from gmgan.data.splits import Splits
 from gmgan.evaluation.clustering import BASELINES
 from gmgan.evaluation.metrics import shown_metrics
 from gmgan.evaluation.samples import nearest_modes
-from gmgan.records import (
-    Clusters,
-    DataDescription,
-    Explored,
-    ExtractorDescription,
-    Generated,
-    Scores,
-    Snapshots,
-    Stored,
-)
+from gmgan.records import Stored
 from gmgan.report import claims, explorer, figures, tables
 
 SCATTER_POINTS = 2000
+SCORES = ["metric", "model", "K", "extractor", "split", "n_real", "n_fake"]
+COUNTS = ["title", "seed", "group", "class", "count"]  # columns of tables of counts
 KINDS = {  # name of a table -> group of its metrics
     "scores": "samples",
     "components": "components",
@@ -43,23 +38,22 @@ KINDS = {  # name of a table -> group of its metrics
 class Material:
     """The records that sections are made of, by run or data set; loaded when they are used."""
 
-    scores: Stored[Run, Scores]
-    clusters: Stored[Run, Clusters]
+    scores: Stored[Run, records.Scores]
+    clusters: Stored[Run, records.Clusters]
     histories: Stored[Run, str]
-    snapshots: Stored[Run, Snapshots]
+    snapshots: Stored[Run, records.Snapshots]
     previews: Stored[Run, bytes]
-    samples: Stored[Run, Generated]
-    explored: Stored[Run, Explored]
+    samples: Stored[Run, records.Generated]
+    explored: Stored[Run, records.Explored]
     data: Stored[str, Splits]
-    descriptions: Stored[str, DataDescription]
-    extractors: Stored[str, dict[str, ExtractorDescription]]
+    descriptions: Stored[str, records.DataDescription]
+    extractors: Stored[str, dict[str, records.ExtractorDescription]]
 
 
 class Section:
-    """What the report says of one data set: `frames` of numbers, and `drawings` of them.
+    """`frames` of numbers and `drawings` of them, both by name.
 
-    Both are dicts by name; a drawing is a function without arguments that gives SVG. It draws the
-    frame of its own name where there is one.
+    A drawing is a function that gives SVG: of the frame of its own name where there is one.
     """
 
     def __init__(
@@ -74,20 +68,23 @@ class Section:
         self.name, self.runs, self.material = name, runs, material
         self.entry: Dataset = settings.datasets[name]
         self.description = material.descriptions[name]
-        self.titles = settings.titles
+        self.titles, labels = settings.titles, {**settings.titles, **BASELINES}
         order = {model: i for i, model in enumerate([*settings.models, *BASELINES])}
         rows = table[table.dataset == name]
-        place = rows.assign(place=rows.model.map(order).fillna(len(order)))
-        self.rows = rows.loc[place.sort_values(["place", "K", "seed"], kind="stable").index]
+        rows = rows.assign(place=rows.model.map(order).fillna(len(order)))
+        self.rows = rows.sort_values(["place", "K", "seed"], kind="stable").drop(columns="place")
         self.labels = {run: tables.model_label(run.model, run.K, self.titles) for run in runs}
         self.first: dict[tuple[str, int], Run] = {}
         for run in runs:
             self.first.setdefault((run.model, run.K), run)
         self.scored = {run: material.scores[run] for run in runs}
         self.own = shown_metrics(self.entry.evaluation.metrics)
-        self.tables = self._tables()
+        self.tables = {
+            kind: tables.score_tables(self.rows, group, labels, self.own)
+            for kind, group in KINDS.items()
+        }
         self.frames = {
-            "scores": self._scores(),
+            "scores": tables.over_seeds(self.rows[self.rows.metric.notna()], SCORES),
             "sweep": self._sweep(sweep[sweep.dataset == name]),
             "effect-of-k": tables.effect_of_k(self.rows, self.titles, settings.baselines),
             "convergence": self._convergence(),
@@ -96,7 +93,6 @@ class Section:
             "training": self._histories(),
             "memorisation": self._memorisation(),
         }
-        self.shared = claims.shared_components(self.rows).get(name, set()) | {1}
         self.drawings = self._drawings()
 
     def texts(self) -> dict[str, str]:
@@ -134,7 +130,7 @@ class Section:
         """The explorer of a run whose training ended well."""
         explored, snapshots = self.material.explored[run], self.material.snapshots[run]
         assert explored.sweep is not None
-        common = {
+        entry = {
             "title": self.labels[run],
             "dataset": self.name,
             "seed": run.seed,
@@ -142,10 +138,8 @@ class Section:
             "groups": self._names_of_groups(run, explored.sweep.shape[1]),
         }
         if self.entry.is_points:
-            return common | explorer.point_entry(explored, snapshots.samples, self._extent())
-        assert explored.memorisation is not None
-        memorisation = {"memorisation": asdict(explored.memorisation)}
-        return common | explorer.image_entry(explored, snapshots.samples) | memorisation
+            return entry | explorer.point_entry(explored, snapshots.samples, self._extent())
+        return entry | explorer.image_entry(explored, snapshots.samples)
 
     def plane(self) -> dict[str, Any]:
         """What the explorer draws around points, and the scales that it has."""
@@ -155,20 +149,11 @@ class Section:
         modes, std = centres(self.entry.source), self._std()
         return scales | {"centres": modes.tolist(), "radius": 3 * std, "extent": self._extent()}
 
-    def _tables(self) -> dict[str, list[tables.ScoreTable]]:
-        titles = {**self.titles, **BASELINES}
-        return {
-            kind: tables.score_tables(self.rows, group, titles, self.own)
-            for kind, group in KINDS.items()
-        }
-
     def _names_of_groups(self, run: Run, count: int) -> list[str]:
         """What the explorer calls the components, or the classes of a conditional generator."""
         if run.K > 1:
             return [f"component {i}" for i in range(count)]
-        if count > 1:
-            return [f"class {name}" for name in self.description.classes]
-        return []
+        return [f"class {name}" for name in self.description.classes] if count > 1 else []
 
     def _extent(self) -> float:
         """Half the side of plots of points."""
@@ -190,15 +175,11 @@ class Section:
         columns = ["title", "seed", "generated", "held_out", "n_generated", "n_held_out"]
         return pd.DataFrame(lines, columns=columns)
 
-    def _scores(self) -> pd.DataFrame:
-        by = ["metric", "model", "K", "extractor", "split", "n_real", "n_fake"]
-        return tables.over_seeds(self.rows[self.rows.metric.notna()], by)
-
     def _sweep(self, points: pd.DataFrame) -> pd.DataFrame:
         pairs = zip(points.model, points.K, strict=True)
-        labels = [tables.model_label(model, K, self.titles) for model, K in pairs]
+        titles = [tables.model_label(model, K, self.titles) for model, K in pairs]
         by = ["extractor", "metric", "title", "sigma_scale", "n_fake"]
-        return tables.over_seeds(points.assign(title=labels), by)
+        return tables.over_seeds(points.assign(title=titles), by)
 
     def _convergence(self) -> pd.DataFrame:
         lines = [
@@ -213,108 +194,87 @@ class Section:
 
     def _unreached(self) -> dict[str, int]:
         """How many seeds of each model never reached 95 % of the modes."""
-        counts: dict[str, int] = {}
-        for run, scored in self.scored.items():
-            if scored.reached_95_modes is False:
-                counts[self.labels[run]] = counts.get(self.labels[run], 0) + 1
-        return counts
+        unreached = (run for run in self.runs if self.scored[run].reached_95_modes is False)
+        return dict(Counter(self.labels[run] for run in unreached))
 
     def _components(self) -> pd.DataFrame:
-        lines: list[dict[str, Any]] = []
-        for run, scored in self.scored.items():
-            for extractor, counts in scored.groups.items():
-                if len(counts) > 1:
-                    lines += self._counts(run, counts, extractor=extractor)
-        columns = ["extractor", "title", "seed", "group", "class", "count"]
-        return pd.DataFrame(lines, columns=columns)
+        lines = [
+            {"extractor": extractor, **line}
+            for run, scored in self.scored.items()
+            for extractor, counts in scored.groups.items()
+            if len(counts) > 1
+            for line in self._counts(run, counts)
+        ]
+        return pd.DataFrame(lines, columns=["extractor", *COUNTS])
 
     def _clusters(self) -> pd.DataFrame:
-        lines: list[dict[str, Any]] = []
-        for run in self.runs:
-            if run in self.material.clusters:
-                lines += self._counts(run, self.material.clusters[run].table or [])
-        return pd.DataFrame(lines, columns=["title", "seed", "group", "class", "count"])
+        clusters = self.material.clusters
+        runs = [run for run in self.runs if run in clusters]
+        lines = [line for run in runs for line in self._counts(run, clusters[run].table or [])]
+        return pd.DataFrame(lines, columns=COUNTS)
 
-    def _counts(self, run: Run, counts: list[list[int]], **common: Any) -> list[dict[str, Any]]:
-        """A line per component (or requested class) and class of the data set."""
+    def _counts(self, run: Run, counts: list[list[int]]) -> Iterator[dict[str, Any]]:
+        """A line, as COUNTS, per component (or requested class) and class of the data set."""
         names = [name.removeprefix("mode ") for name in self.description.classes]
-        return [
-            {
-                **common,
-                "title": self.labels[run],
-                "seed": run.seed,
-                "group": group if run.K > 1 else names[group],
-                "class": name,
-                "count": count,
-            }
-            for group, row in enumerate(counts)
-            for name, count in zip(names, row, strict=True)
-        ]
+        for i, row in enumerate(counts):
+            group = i if run.K > 1 else names[i]
+            for name, count in zip(names, row, strict=True):
+                values = (self.labels[run], run.seed, group, name, count)
+                yield dict(zip(COUNTS, values, strict=True))
 
     def _histories(self) -> pd.DataFrame:
         columns = ["kimg", "loss_d", "loss_g", "d_real", "d_fake"]
-        histories = [
-            pd.read_csv(io.StringIO(self.material.histories[run]))[columns].assign(
-                title=self.labels[run], seed=run.seed
-            )
-            for run in self.runs
-        ]
+        histories = []
+        for run in self.runs:
+            history = pd.read_csv(io.StringIO(self.material.histories[run]))
+            histories.append(history.assign(title=self.labels[run], seed=run.seed))
         return pd.concat(histories, ignore_index=True)[["title", "seed", *columns]]
 
     def _drawings(self) -> dict[str, Callable[[], str]]:
-        frames = self.frames
         shown = [(self.labels[run], model, K) for (model, K), run in self.first.items()]
         by_model = [(self.titles[model], model, K) for _, model, K in shown]
         styles = figures.looks(by_model) | figures.looks(shown)
-        main = [label for label, _, K in shown if K in self.shared]
+        shared = claims.shared_components(self.rows).get(self.name, set()) | {1}
+        main = [label for label, _, K in shown if K in shared]
+
+        def of_main(frame: pd.DataFrame) -> pd.DataFrame:
+            return frame[frame.title.isin(main)]
+
+        def contingencies(frame: pd.DataFrame, label: str) -> str:
+            return figures.contingencies(frame[frame.seed == frame.seed.min()], label)
+
         draw: dict[str, Callable[[pd.DataFrame], str]] = {
-            "sweep": lambda frame: figures.sweep(frame[frame.title.isin(main)], styles),
+            "sweep": lambda frame: figures.sweep(of_main(frame), styles),
             "effect-of-k": lambda frame: figures.effect_of_k(frame, styles),
-            "convergence": lambda frame: figures.convergence(frame[frame.title.isin(main)], styles),
-            "components": lambda frame: figures.contingencies(
-                frame[frame.seed == frame.seed.min()], "component or requested class", "class"
-            ),
-            "clusters": lambda frame: figures.contingencies(
-                frame[frame.seed == frame.seed.min()], "component", "class"
-            ),
+            "convergence": lambda frame: figures.convergence(of_main(frame), styles),
+            "components": lambda frame: contingencies(frame, "component or requested class"),
+            "clusters": lambda frame: contingencies(frame, "component"),
             "training": figures.training_curves,
         }
-        drawings: dict[str, Callable[[], str]] = {
-            name: partial(make, frames[name]) for name, make in draw.items() if len(frames[name])
-        }
-        if self.entry.is_points:
-            drawings["samples"] = self._scatters
-        return drawings
+        frames = {name: self.frames[name] for name in draw if len(self.frames[name])}
+        drawings = {name: partial(draw[name], frame) for name, frame in frames.items()}
+        return drawings | ({"samples": self._scatters} if self.entry.is_points else {})
 
     def _grids(self) -> list[dict[str, str]]:
         """The sample grid of each model's first seed."""
+        pictures = {run: self.material.previews[run] for run in self.first.values()}
         return [
-            {
-                "title": f"{self.labels[run]} (seed {run.seed})",
-                "address": figures.png_address(self.material.previews[run]),
-            }
-            for run in self.first.values()
+            {"title": self._title(run), "address": figures.png_address(picture)}
+            for run, picture in pictures.items()
         ]
 
     def _scatters(self) -> str:
-        modes = centres(self.entry.source)
+        modes, most = centres(self.entry.source), SCATTER_POINTS
         panels = []
         for run in self.first.values():
             generated = self.material.samples[run]
-            if not len(generated.samples):
-                continue
             by_class = run.K == 1 and (generated.classes >= 0).all()
             colour = generated.classes if by_class else generated.components
-            title = f"{self.labels[run]} (seed {run.seed})"
-            panels.append((title, generated.samples[:SCATTER_POINTS], colour[:SCATTER_POINTS]))
-        held_out = self.material.data[self.name].test[:SCATTER_POINTS]
+            if len(colour):
+                panels.append((self._title(run), generated.samples[:most], colour[:most]))
+        held_out = self.material.data[self.name].test[:most]
         panels.append(("real data, by mode", held_out, nearest_modes(held_out, modes)[0]))
         return figures.scatters(panels, modes, self._std())
 
-
-def by_dataset(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """The runs of each data set, in order."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(run.dataset, []).append(run)
-    return groups
+    def _title(self, run: Run) -> str:
+        return f"{self.labels[run]} (seed {run.seed})"

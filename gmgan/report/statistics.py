@@ -1,26 +1,21 @@
 """What a handful of seeds can say."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
 
-def mean_interval(
-    values: Iterable[float], confidence: float = 0.95
-) -> tuple[float | None, float | None]:
-    """(mean, half width) of the Student-t interval; the half width is None for one value.
+def mean_interval(values: Any) -> tuple[Any, float | None]:
+    """(mean, half width) of the 95 % Student-t interval of finite numbers, one per seed.
 
-    values: finite numbers, one per seed. Returns (None, None) for none.
+    The half width is None for one value; both are None for none.
     """
     values = np.asarray(list(values), np.float64)
-    if len(values) == 0:
-        return None, None
-    if len(values) == 1:
-        return float(values[0]), None
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    if len(values) < 2:
+        return (float(values[0]) if len(values) else None), None
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     return float(values.mean()), float(half)
 
 
@@ -40,7 +35,7 @@ class Difference:
     seeds: int
 
 
-def paired_test(values: ArrayLike, baselines: ArrayLike) -> Difference:
+def paired_test(values: Any, baselines: Any) -> Difference:
     """Student's paired t-test of `values` against `baselines`, one pair per seed.
 
     Differences without any spread have p = 1 if they are zero and p = 0 otherwise.
@@ -48,7 +43,7 @@ def paired_test(values: ArrayLike, baselines: ArrayLike) -> Difference:
     differences = np.asarray(values, np.float64) - np.asarray(baselines, np.float64)
     if differences.ndim != 1 or len(differences) == 0:
         raise ValueError("paired_test needs at least one pair")
-    mean, half = float(differences.mean()), mean_interval(differences)[1]
+    mean, half = mean_interval(differences)
     if len(differences) == 1:
         return Difference(mean, None, None, None, 1)
     spread = differences.std(ddof=1)
@@ -58,7 +53,7 @@ def paired_test(values: ArrayLike, baselines: ArrayLike) -> Difference:
     return Difference(mean, half, float(p), float(mean / spread), len(differences))
 
 
-def welch_test(values: ArrayLike, others: ArrayLike) -> Difference:
+def welch_test(values: Any, others: Any) -> Difference:
     """Welch's t-test of two independent samples, one value per seed."""
     a, b = np.asarray(values, np.float64), np.asarray(others, np.float64)
     seeds = min(len(a), len(b))
@@ -68,17 +63,17 @@ def welch_test(values: ArrayLike, others: ArrayLike) -> Difference:
     pooled = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
     if pooled == 0:
         return Difference(effect, 0.0, float(effect == 0), None, seeds)
-    test = stats.ttest_ind(a, b, equal_var=False)
-    interval = test.confidence_interval(0.95)
+    result = stats.ttest_ind(a, b, equal_var=False)
+    interval = result.confidence_interval(0.95)
     half = float(interval.high - interval.low) / 2
-    return Difference(effect, half, float(test.pvalue), effect / float(pooled), seeds)
+    return Difference(effect, half, float(result.pvalue), effect / float(pooled), seeds)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float]:
+def holm(p_values: Any) -> list[float]:
     """Holm's step-down adjustment of p-values (Holm 1979), in the order given."""
-    values = np.asarray(p_values, np.float64)
-    order = np.argsort(values)
-    steps = (len(values) - np.arange(len(values))) * values[order]
-    adjusted = np.empty(len(values))
+    p_values = np.asarray(p_values, np.float64)
+    order = np.argsort(p_values)
+    steps = (len(p_values) - np.arange(len(p_values))) * p_values[order]
+    adjusted = np.empty(len(p_values))
     adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
     return adjusted.tolist()

@@ -11,6 +11,8 @@ from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.report.statistics import holm, mean_interval, paired_test
 
 FLOOR = "real"
+ARROWS = {1: "↑", -1: "↓", 0: ""}  # of a metric's direction
+PROTOCOL = ("n_real", "n_fake", "extractor", "extractor_hash", "split")
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,7 @@ def score_tables(
             continue
         most = runs.n_fake.max()
         main = runs[runs.n_fake.eq(most) | runs.n_fake.isna()]
-        protocol = {
-            name: main[name].iloc[0]
-            for name in ("n_real", "n_fake", "extractor", "extractor_hash", "split")
-        }
+        protocol = {name: main[name].iloc[0] for name in PROTOCOL}
         columns = []  # (metric, n_fake, label, direction)
         for metric in metrics:
             if not (group.metric == metric.name).any():
@@ -77,21 +76,16 @@ def score_tables(
             for count in counts or [None]:
                 several = f", n = {count:,}" if len(counts) > 1 else ""
                 columns.append((metric.name, count, metric.label + several, metric.direction))
-        groups = list(runs.groupby(["model", "K"], sort=False))
-        marks = [
-            _marks([_values(rows, *column[:2]) for _, rows in groups], column[3])
-            for column in columns
-        ]
+        groups = runs.groupby(["model", "K"], sort=False)
+        marked = []  # the cells of each column
+        for name, count, _, direction in columns:
+            marks = _marks([_values(rows, name, count) for _, rows in groups], direction)
+            cells = [_cell(rows, name, count, model, K) for (model, K), rows in groups]
+            marked.append([replace(c, mark=mark) for c, mark in zip(cells, marks, strict=True)])
+        labels = [model_label(model, K, titles) for (model, K), _ in groups]
         lines = [
-            (
-                model_label(model, K, titles),
-                False,
-                [
-                    replace(_cell(rows, *column[:2], model, K), mark=mark[i])
-                    for column, mark in zip(columns, marks, strict=True)
-                ],
-            )
-            for i, ((model, K), rows) in enumerate(groups)
+            (label, False, list(cells))
+            for label, cells in zip(labels, zip(*marked, strict=True), strict=True)
         ]
         if not floor.empty:
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
@@ -156,7 +150,7 @@ def _marks(columns: list[pd.Series], direction: int) -> list[str]:
 def to_markdown(table: ScoreTable) -> str:
     """A ScoreTable as a Markdown table: the best bold, what is not significantly worse italic."""
     around = {"best": "**", "close": "*", "": ""}
-    lines = [["model", *(f"{label} {_arrow(d)}".strip() for _, label, d in table.columns)]]
+    lines = [["model", *(f"{label} {ARROWS[d]}".strip() for _, label, d in table.columns)]]
     lines.append(["---", *["---:"] * len(table.columns)])
     for label, _, cells in table.rows:
         lines.append([label, *(around[c.mark] + c.text + around[c.mark] for c in cells)])
@@ -166,8 +160,8 @@ def to_markdown(table: ScoreTable) -> str:
 def to_latex(table: ScoreTable) -> str:
     """A ScoreTable as a LaTeX tabular (booktabs): the best bold, what is close to it italic."""
     command = {"best": r"\textbf{%s}", "close": r"\textit{%s}", "": "%s"}
-    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "": ""}
-    head = [f"{_tex(label)} {arrows[_arrow(d)]}".strip() for _, label, d in table.columns]
+    arrows = {1: r"$\uparrow$", -1: r"$\downarrow$", 0: ""}
+    head = [f"{_tex(label)} {arrows[d]}".strip() for _, label, d in table.columns]
     lines = [" & ".join(["model", *head]) + r" \\", r"\midrule"]
     for label, _, cells in table.rows:
         texts = [command[cell.mark] % _tex(cell.text) for cell in cells]
@@ -176,14 +170,8 @@ def to_latex(table: ScoreTable) -> str:
     return "\n".join([begin, r"\toprule", *lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _arrow(direction: int) -> str:
-    return "↑" if direction > 0 else "↓" if direction < 0 else ""
-
-
-TEX = str.maketrans(
-    {c: "\\" + c for c in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "é": r"\'e", "~": r"\~{}"}
-)
+SYMBOLS = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "é": r"\'e", "~": r"\~{}"}
+TEX = str.maketrans({c: "\\" + c for c in "&%$#_{}"} | SYMBOLS)
 
 
 def _tex(text: str) -> str:
@@ -195,19 +183,10 @@ def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
     Columns: those of `by`, then mean, interval95, low, high, seeds; in order of appearance.
     """
-    lines = []
-    for key, group in rows.dropna(subset=["value"]).groupby(by, sort=False, dropna=False):
-        mean, half = mean_interval(group.value)
-        lines.append(
-            {
-                **dict(zip(by, key, strict=True)),
-                "mean": mean,
-                "interval95": half,
-                "low": group.value.min(),
-                "high": group.value.max(),
-                "seeds": len(group),
-            }
-        )
+    lines = [
+        (*key, *mean_interval(values), values.min(), values.max(), len(values))
+        for key, values in rows.dropna(subset=["value"]).groupby(by, sort=False, dropna=False).value
+    ]
     return pd.DataFrame(lines, columns=[*by, "mean", "interval95", "low", "high", "seeds"])
 
 
@@ -219,16 +198,14 @@ def effect_of_k(
     The column `is_baseline` marks the rows to be drawn as lines.
     """
     main = rows[rows.n_fake.isna() | rows.n_fake.eq(rows.n_fake.max())]
-    metrics = in_order(main.metric.dropna())
-    shown = [metric.name for metric in metrics if "effect-of-k" in metric.panels]
+    shown = [m.name for m in in_order(main.metric.dropna()) if "effect-of-k" in m.panels]
     main = main[main.metric.isin(shown) & (main.model != FLOOR)]
     counts = main[main.K > 1].groupby("model").K.nunique()
     swept = [name for name in counts[counts > 1].index if name in titles]
     lines = {baselines[name] for name in swept if name in baselines}
     chosen = main[main.model.isin([*swept, *lines])]
     scores = over_seeds(chosen.sort_values("K"), ["extractor", "metric", "model", "K"])
-    order = scores.metric.map(shown.index)
-    scores = scores.iloc[order.argsort(kind="stable")]
+    scores = scores.sort_values("metric", key=lambda names: names.map(shown.index), kind="stable")
     scores.insert(3, "title", scores.model.map(titles))
     scores.insert(5, "is_baseline", ~scores.model.isin(swept))
     return scores
