@@ -2,8 +2,8 @@
 
     python docs/dvc_page.py FOLDER docs/dvc.md
 
-FOLDER must be new. The repository `gmgan` is made in it, and the commands run there. An S3
-server runs on this machine; its address is in $S3.
+FOLDER must be new. The repository `gmgan` is made in it, and the commands run there. Meanwhile an
+S3 server runs on this machine; its address is in $S3.
 """
 
 import argparse

@@ -38,7 +38,7 @@ class Evidence:
 
 
 def shared_components(table: pd.DataFrame) -> dict[str, set[int]]:
-    """For each data set the values of K that all its mixtures have, or all where none is shared.
+    """The values of K that all mixtures of a data set have, or all values where none is shared.
 
     Values that only some models have are there to show the effect of K: they take no part in other
     comparisons.

@@ -172,7 +172,7 @@ def _origin(record: TrainingRecord) -> dict[str, Any]:
 
 
 def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each claim its verdict and the comparisons behind it, fit for the page."""
+    """The verdict on each claim and the comparisons behind it, as the page shows them."""
     rows = claims.load_claims()
     for row in rows:
         own = verdicts[verdicts.claim == row["id"]]

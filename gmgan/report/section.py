@@ -193,7 +193,7 @@ class Section:
         return tables.over_seeds(pd.DataFrame(lines, columns=columns), columns[:3])
 
     def _unreached(self) -> dict[str, int]:
-        """For each model, how many seeds never reached 95 % of the modes."""
+        """How many seeds of each model never reached 95 % of the modes."""
         unreached = (run for run in self.runs if self.scored[run].reached_95_modes is False)
         return dict(Counter(self.labels[run] for run in unreached))
 
