@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks.result import Result
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.pipeline.artifacts import Folder
 from gmgan.pipeline.graph import Graph
 

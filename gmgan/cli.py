@@ -15,7 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from gmgan import __version__
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
 from gmgan.pipeline.stage import Scope, Stage

@@ -133,6 +133,6 @@ def seen(features, logits=None):
 @pytest.fixture(scope="session")
 def params():
     """The project's own params."""
-    from gmgan.config import load
+    from gmgan.config.loader import load
 
     return load(ROOT / "params.yaml")

@@ -194,7 +194,7 @@ def test_missing_extractor_weights_and_too_few_samples(project):
 
 
 def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
-    from gmgan.config import load
+    from gmgan.config.loader import load
     from gmgan.pipeline.runner import Runner
 
     project, name = finished.copy(tmp_path / "p"), "digits-ci.acgan.K1.s0"

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.evaluation.metrics import METRICS
 from gmgan.pipeline.grid import suite_runs
 

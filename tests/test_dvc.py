@@ -233,7 +233,7 @@ def test_an_s3_server_is_a_remote(page):
 
 
 def test_settle_knows_every_result(pulled):
-    from gmgan.config import load
+    from gmgan.config.loader import load
     from gmgan.pipeline.graph import Graph
 
     graph = Graph(load(pulled.folder / "params.yaml"), pulled.folder / "results")

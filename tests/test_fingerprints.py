@@ -14,7 +14,7 @@ from gmgan.pipeline.grid import suite_runs
 
 SCRIPT = """
 import json
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.pipeline.graph import Graph
 graph = Graph(load("params.yaml"))
 prints = {}

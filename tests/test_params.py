@@ -6,7 +6,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.config.run import Run
 from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid

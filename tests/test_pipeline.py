@@ -154,7 +154,7 @@ def test_groups_of_samples_follow_from_samples_and_logits(finished):
 
 
 def test_convergence_follows_from_the_snapshots(finished):
-    from gmgan.config import load
+    from gmgan.config.loader import load
     from gmgan.data.points import centres
     from gmgan.evaluation.modes import mode_scores
     from gmgan.evaluation.samples import Modes

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from torch import nn
 
 from gmgan import plugins
-from gmgan.config import load
 from gmgan.config.evaluation import Evaluation
+from gmgan.config.loader import load
 from gmgan.config.models import DcganNetwork, DynamicPrior, FixedPrior, MlpNetwork
 from gmgan.conformance import check_plugin
 from gmgan.data.splits import Splits
@@ -559,7 +559,7 @@ def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
 
 PRINTS = """
 import json, sys
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.pipeline.graph import Graph
 graph = Graph(load("example/params.yaml"))
 prints = {}

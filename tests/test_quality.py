@@ -5,7 +5,7 @@ import pytest
 from conftest import read_arrays
 from scipy.ndimage import correlate1d
 
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.evaluation import quality
 from gmgan.evaluation.extractors import extract, load_extractor

@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT, read_json, rewrite_json
 from safetensors.numpy import load_file, save_file
 
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Arrays, Damaged, Json, hash_file
 from gmgan.pipeline.runner import Runner

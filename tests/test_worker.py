@@ -163,3 +163,16 @@ def test_a_worker_ends_with_its_parent(project):
     while folder.exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert not folder.exists()
+
+
+def test_a_module_that_ends_the_process_does_not_end_the_worker(project):
+    project.edit("gmgan/evaluation/sweep.py", '"""Sweep', 'raise SystemExit("broken")\n"""Sweep')
+    code = "from gmgan.runtime import worker; worker._load_package(); print('alive')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(project.folder)},
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "alive\n", done.stderr

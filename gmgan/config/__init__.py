@@ -1,3 +1,1 @@
 """params.yaml as typed, immutable objects."""
-
-from gmgan.config.loader import load as load

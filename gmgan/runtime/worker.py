@@ -96,7 +96,8 @@ def _load_package() -> None:
     """Import all modules of the package."""
     modules = [info.name for info in pkgutil.walk_packages([str(PACKAGE)], "gmgan.")]
     modules.remove("gmgan.__main__")
-    with suppress(Exception):  # a module that cannot be imported: the job that needs it says so
+    # A module that cannot be imported, or that ends the process: the job that needs it says so.
+    with suppress(Exception, SystemExit):
         for module in modules:
             importlib.import_module(module)
         from gmgan.pipeline.fingerprints import module_closure

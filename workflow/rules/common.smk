@@ -7,7 +7,7 @@ from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
 
-from gmgan.config import load
+from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Folder
 from gmgan.pipeline.graph import Graph
