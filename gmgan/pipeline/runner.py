@@ -16,7 +16,7 @@ from gmgan.config.params import Params
 from gmgan.config.run import Run
 from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
-from gmgan.pipeline.artifacts import Damaged, Stamped, hash_file, with_hashes
+from gmgan.pipeline.artifacts import Damaged, Json, Stamped, hash_file, with_hashes
 from gmgan.pipeline.checkpoints import CheckpointFile
 from gmgan.pipeline.graph import Graph, Job
 from gmgan.pipeline.provenance import provenance
@@ -96,12 +96,10 @@ class Runner(Graph):
             stage.writes[name].write(paths[name], values[name])
         if stage.carrier:
             hashes = {name: hash_file(paths[name]) for name in others}
-            stamp = {
-                "fingerprint": self.fingerprint(job),
-                "provenance": provenance(),
-                "files": hashes,
-            }
             artifact = _carrier_of(job)
+            stamp = {"fingerprint": self.fingerprint(job), "files": hashes}
+            if isinstance(artifact, Json):  # 25 ms; records of arrays do not show it
+                stamp["provenance"] = provenance()
             record = with_hashes(artifact, values[stage.carrier], hashes)
             artifact.write_stamped(paths[stage.carrier], record, stamp)
 
