@@ -6,6 +6,7 @@ SHA-256 of the stage's other files, and a hash of its own content. Reading check
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
@@ -94,18 +95,18 @@ class Plain(Artifact):
 
 
 @dataclass(frozen=True)
-class Stamped(Artifact):
+class Stamped(Artifact, ABC):
     """A file that can carry the stamp of its stage; `record` is the type of its content."""
 
     record: type
 
+    @abstractmethod
     def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
         """Write a value with a stamp: fingerprint, provenance and the hashes of the other files."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
         """The value and its stamp. Raises Damaged."""
-        raise NotImplementedError
 
     def read_stamp(self, path: Path) -> dict[str, Any]:
         """The stamp alone."""

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -87,12 +88,21 @@ def train(
         journal = _restore(trainer, stored)
     elif parent is not None:
         _inherit(trainer.model, parent, settings)
-    status = _loop(
-        trainer,
-        settings,
-        journal,
-        lambda: _save(checkpoint, trainer, journal),
-        checkpoint_seconds,
+    save = partial(_save, checkpoint, trainer, journal)
+    status = _loop(trainer, settings, journal, save, checkpoint_seconds)
+    record = TrainingRecord(
+        run=settings.run.name,
+        status=status,
+        settings=settings.model_dump(mode="json"),
+        kimg=trainer.kimg,
+        iterations=trainer.iteration,
+        seconds=journal.seconds,
+        images_per_second=1000 * trainer.kimg / max(journal.seconds, 1e-9),
+        device=str(device),
+        threads=threads,
+        parameters=_count(trainer.model),
+        data_sha256=description.sha256,
+        weights_sha256="",  # of the file, which the runner writes
     )
     return Trained(
         weights={name: value.cpu().numpy() for name, value in trainer.model.state_dict().items()},
@@ -101,20 +111,7 @@ def train(
             samples=np.stack(journal.snapshots), kimg=np.array(journal.snapshot_kimg)
         ),
         preview=_preview(trainer, settings, data),
-        record=TrainingRecord(
-            run=settings.run.name,
-            status=status,
-            settings=settings.model_dump(mode="json"),
-            kimg=trainer.kimg,
-            iterations=trainer.iteration,
-            seconds=journal.seconds,
-            images_per_second=1000 * trainer.kimg / max(journal.seconds, 1e-9),
-            device=str(device),
-            threads=threads,
-            parameters=_count(trainer.model),
-            data_sha256=description.sha256,
-            weights_sha256="",
-        ),
+        record=record,
     )
 
 
