@@ -24,6 +24,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     start_worker()
+    schedule_on_events()
 
 
 rule all:
