@@ -159,8 +159,7 @@ def quality_diversity(
     return {"quality": value, "diversity": diversity, **parts, "quality_diversity": both}
 
 
-SHARED: dict[str, Any] = {"score": quality_diversity, "better": "higher"}
-SHARED |= {"bounded": True, "swept": True}
+SHARED: dict[str, Any] = dict(score=quality_diversity, better="higher", bounded=True, swept=True)
 QUALITY = Metric(
     **SHARED,
     name="quality",
