@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import ValidationError
+
 from gmgan.errors import GmganError, unknown_name
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -93,6 +95,26 @@ def load(kind: str, built_in: Mapping[str, str] = _NONE) -> Any:
     return getattr(code, attribute) if attribute else code
 
 
-def options(entry: Any) -> Any:
-    """What the code of an entry of params.yaml gets: a plug-in its `options`, else the entry."""
-    return entry.options if is_plugin(entry.kind) else entry
+def options(entry: Any, code: Any) -> Any:
+    """What the code of an entry of params.yaml gets: a plug-in its `options`, else the entry.
+
+    A plug-in may have the attribute `Options`, a pydantic class: the options are then checked and
+    reach it as an object of that class. Raises GmganError with one line for each mistake in them.
+    """
+    if not is_plugin(entry.kind):
+        return entry
+    checked = getattr(code, "Options", None)
+    if checked is None:
+        return entry.options
+    try:
+        return checked.model_validate(entry.options)
+    except ValidationError as error:
+        places = [(".".join(map(str, ("options", *e["loc"]))), e["msg"]) for e in error.errors()]
+        lines = [f"{entry.kind}: {place}: {text}" for place, text in places]
+        raise GmganError("\n".join(lines)) from error
+
+
+def build(entry: Any, built_in: Mapping[str, str], *arguments: Any) -> Any:
+    """The part of a model that an entry names: its code called with its options and `arguments`."""
+    code = load(entry.kind, built_in)
+    return code(options(entry, code), *arguments)

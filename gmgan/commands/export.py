@@ -16,7 +16,7 @@ CARD_TEXT = """# {model.title} on {dataset.title}
 
 Run `{run}` of the gmgan benchmark: K = {run.K}, seed {run.seed}, {record.kimg:g} thousand real \
 images shown,
-prior {model.prior.kind}, objective {model.objective}.
+prior {model.prior.kind}, objective {model.objective.kind}.
 
 - trained on: {dataset.title}, {data.train.count:,} samples, SHA-256 of the data \
 `{record.data_sha256}`

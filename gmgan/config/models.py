@@ -3,9 +3,9 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     Field,
     JsonValue,
+    NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     ValidationError,
@@ -18,11 +18,20 @@ from gmgan.config.base import (
     Location,
     PluginName,
     Strict,
-    check_kind,
     mistakes,
     one_of,
     section_of,
 )
+
+
+class Normalisation(Strict):
+    """Normalisation of the layers of one network; both switches are independent.
+
+    `spectral_norm`: every weight is divided by its largest singular value (Miyato et al. 2018).
+    """
+
+    batch_norm: bool = False
+    spectral_norm: bool = False
 
 
 class MlpNetwork(Strict):
@@ -32,23 +41,27 @@ class MlpNetwork(Strict):
     generator_widths: Annotated[list[PositiveInt], Field(min_length=1)]
     discriminator_widths: Annotated[list[PositiveInt], Field(min_length=1)]
     activation: Literal["relu", "leaky-relu"] = "relu"
-    batch_norm: bool = False
+    generator: Normalisation = Normalisation()
+    discriminator: Normalisation = Normalisation()
 
 
 class DcganNetwork(Strict):
     """Transposed convolutions up, strided convolutions down (Radford et al. 2016).
 
     Sizes that are 4, 5, 6 or 7 times a power of two: 28, 32, 48, 64, 96, 128, ...
+    `discriminator_channels`: base channels of the discriminator; null: `base_channels`.
     """
 
     kind: Literal["dcgan"]
     base_channels: PositiveInt
+    discriminator_channels: PositiveInt | None = None
     max_channels: PositiveInt = 512
-    batch_norm: bool = True
+    generator: Normalisation = Normalisation(batch_norm=True)
+    discriminator: Normalisation = Normalisation(batch_norm=True)
 
 
 class PluginEntry(Strict):
-    """A network or a prior of the user's own; its code is given `options`."""
+    """A part of a model of the user's own; its code is given `options`."""
 
     kind: PluginName
     options: dict[str, JsonValue] = {}
@@ -58,19 +71,29 @@ Network = Annotated[MlpNetwork | DcganNetwork | PluginEntry, ByKind()]
 
 
 class Training(Strict):
-    """Adam on both networks, one discriminator step and one generator step per batch.
+    """Adam on both networks, `critic_steps` discriminator steps for each generator step.
 
+    `kimg`: real images shown to the discriminator, in thousands, all of its steps counted.
     `kimg_continued`: budget of a model that continues another one (`init_from`); null: `kimg`.
+    `discriminator_learning_rate` null: `learning_rate`. Both rates fall linearly to zero from the
+    fraction `decay_from` of the training on. `average_half_life_kimg`: samples come from a moving
+    average of the generator's weights with this half-life, at the start from a shorter one
+    (`average_warm_up` times the images shown so far); null: from the last weights.
     `snapshots`: at so many evenly spaced times, and at the start, samples are kept. `precision`:
-    bfloat16 runs the networks in mixed precision; weights, losses and Adam stay float32.
+    bfloat16 runs the networks in mixed precision; weights, losses, penalties and Adam stay float32.
     """
 
     kimg: PositiveFloat
     kimg_continued: PositiveFloat | None = None
     batch_size: PositiveInt = 64
+    critic_steps: PositiveInt = 1
     learning_rate: PositiveFloat = 2e-4
+    discriminator_learning_rate: PositiveFloat | None = None
+    decay_from: Annotated[float, Field(ge=0, le=1)] = 1.0
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    average_half_life_kimg: PositiveFloat | None = None
+    average_warm_up: Annotated[float, Field(gt=0)] = 0.05
     snapshots: PositiveInt = 10
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -84,37 +107,131 @@ class Latent(Strict):
     sigma_is: Literal["std", "variance"] = "std"
 
 
-class FixedPrior(Strict):
-    """A prior with nothing to learn: one standard normal, or a static mixture."""
+class NormalPrior(Strict):
+    """One standard normal; K is 1."""
 
-    kind: Literal["normal", "static"]
+    kind: Literal["normal"]
 
 
-class DynamicPrior(Strict):
-    """A learned mixture; `covariance` is its learned form."""
+class Mixture(Strict):
+    """A mixture of K Gaussians. `weights`: alpha_k, uniform, learned, or K positive numbers.
+
+    Given weights are divided by their sum. Learned ones are trained with `weights_learning_rate`.
+    """
+
+    weights: Literal["uniform", "learned"] | list[PositiveFloat] = "uniform"
+    weights_learning_rate: PositiveFloat = 0.01
+
+
+class StaticPrior(Mixture):
+    """A mixture with fixed means and covariances.
+
+    `static`: means drawn uniformly from [-c, c]^d, covariance std^2 I. `one-hot`: normal noise of
+    dimension d and standard deviation std beside a one-hot vector of K, the component.
+    """
+
+    kind: Literal["static", "one-hot"]
+
+
+class DynamicPrior(Mixture):
+    """A learned mixture; `covariance` is its learned form.
+
+    `sigma_penalty`: weight of (1 - std)^2, the mean over components and dimensions, which keeps
+    standard deviations from shrinking to zero (DeLiGAN, Gurumurthy et al. 2017).
+    """
 
     kind: Literal["dynamic"]
     covariance: Literal["full", "diagonal", "scalar"]
+    sigma_penalty: NonNegativeFloat = 0.0
+
+    @model_validator(mode="after")
+    def _penalty_fits_the_covariance(self) -> Self:
+        if self.sigma_penalty and self.covariance == "full":
+            raise ValueError(
+                "sigma_penalty needs standard deviations: set covariance to diagonal or scalar"
+            )
+        return self
 
 
-Prior = Annotated[FixedPrior | DynamicPrior | PluginEntry, ByKind()]
+Prior = Annotated[NormalPrior | StaticPrior | DynamicPrior | PluginEntry, ByKind()]
 
-USES_LABELS = {"gan": False, "acgan": True, "supervised": True}
+
+class BuiltInObjective(Strict):
+    """The losses of both networks; gmgan/models/objectives has a file for each kind."""
+
+    kind: Literal[
+        "gan", "hinge", "least-squares", "wasserstein", "relativistic", "acgan", "supervised"
+    ]
+
+
+Objective = Annotated[BuiltInObjective | PluginEntry, ByKind()]
+
+
+class SquaredGradientPenalty(Strict):
+    """gamma / 2 times the squared gradient of D at real (r1) or generated (r2) samples.
+
+    `every`: computed in every n-th discriminator step only, and then multiplied by n.
+    """
+
+    kind: Literal["r1", "r2"]
+    gamma: PositiveFloat
+    every: PositiveInt = 1
+
+
+class InterpolatePenalty(Strict):
+    """`weight` times (norm of D's gradient - 1)^2 between real and generated samples (WGAN-GP)."""
+
+    kind: Literal["gradient-penalty"]
+    weight: PositiveFloat = 10.0
+    every: PositiveInt = 1
+
+
+class PluginPenalty(PluginEntry):
+    """A penalty of the user's own."""
+
+    every: PositiveInt = 1
+
+
+Penalty = Annotated[SquaredGradientPenalty | InterpolatePenalty | PluginPenalty, ByKind()]
+
+
+class Encoder(Strict):
+    """Recovers the component and the noise of a generated sample.
+
+    `information` and `reconstruction` are the weights of the cross-entropy of the component and of
+    the mean squared error of the noise. `network`: a linear layer on the discriminator's features,
+    or a network of its `own` with the layers of a discriminator.
+    """
+
+    kind: Literal["encoder"]
+    information: NonNegativeFloat = 1.0
+    reconstruction: NonNegativeFloat = 0.0
+    network: Literal["features", "own"] = "features"
+
+
+Auxiliary = Annotated[Encoder | PluginEntry, ByKind()]
+
+LABELLED = ("acgan", "supervised")  # built-in objectives that need class labels
 
 
 class Model(Strict):
-    """Prior x objective, and what it changes in its data set's settings.
+    """Prior x objective x penalties x auxiliary networks, and changes of its data set's settings.
 
-    `latent` and `training` hold any fields of `Latent` and `Training`. `uses_labels` is for
-    objectives of the user's own, and true for those that need class labels.
+    `latent` and `training` hold any fields of `Latent` and `Training`, `generator` and
+    `discriminator` those of `Normalisation`. `uses_labels` is for objectives of the user's own, and
+    true for those that need class labels.
     """
 
     title: str
     prior: Prior
-    objective: Annotated[str, AfterValidator(lambda kind: check_kind(kind, USES_LABELS))]
+    objective: Objective
     uses_labels: bool | None = None
+    penalties: list[Penalty] = []
+    auxiliary: list[Auxiliary] = []
     baseline: Annotated[str, one_of("models")] | None = None
     network: Annotated[str, one_of("networks")] | None = None
+    generator: dict[Literal["batch_norm", "spectral_norm"], bool] = {}
+    discriminator: dict[Literal["batch_norm", "spectral_norm"], bool] = {}
     latent: dict[str, JsonValue] = {}
     training: dict[str, JsonValue] = {}
     init_from: Annotated[str, one_of("models")] | None = None
@@ -122,11 +239,11 @@ class Model(Strict):
     @property
     def needs_labels(self) -> bool:
         """True if the losses use class labels."""
-        return USES_LABELS.get(self.objective, bool(self.uses_labels))
+        return self.objective.kind in LABELLED or bool(self.uses_labels)
 
     @model_validator(mode="after")
     def _labels_of_built_in_objectives_are_known(self) -> Self:
-        if self.uses_labels is not None and self.objective in USES_LABELS:
+        if self.uses_labels is not None and isinstance(self.objective, BuiltInObjective):
             raise ValueError("uses_labels is for objectives of your own; remove it")
         return self
 

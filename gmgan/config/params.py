@@ -18,7 +18,7 @@ from pydantic import (
 from gmgan.config.base import Location, Strict, mistakes, one_of, section_of
 from gmgan.config.data import Source
 from gmgan.config.evaluation import Evaluation, Extractor
-from gmgan.config.models import Latent, Model, Network, Training
+from gmgan.config.models import Latent, Model, Network, PluginEntry, Training
 from gmgan.errors import GmganError, unknown_name
 
 _Settings = TypeVar("_Settings", Latent, Training)
@@ -187,10 +187,26 @@ class Params(Strict):
         return training.model_copy(update={"kimg": kimg, "kimg_continued": None})
 
     def network_of(self, dataset: str, model: str) -> Network:
-        """The network of a model on a data set: the model's, else the data set's, else by shape."""
-        entry = self.datasets[dataset]
-        name = self.models[model].network or entry.network or entry.default_network
-        return self.lookup("networks", name)
+        """The networks of a model on a data set: the model's, else the data set's, else by shape.
+
+        The model's normalisation replaces theirs. Raises GmganError if a network of the user's own
+        is to change its normalisation.
+        """
+        entry, change = self.datasets[dataset], self.models[model]
+        name = change.network or entry.network or entry.default_network
+        network: Network = self.lookup("networks", name)
+        for part in ("generator", "discriminator"):
+            normalisation = getattr(change, part)
+            if not normalisation:
+                continue
+            if isinstance(network, PluginEntry):
+                raise GmganError(
+                    f"models.{model}.{part}: {network.kind} chooses its normalisation itself; "
+                    "give it an option for that"
+                )
+            changed = getattr(network, part).model_copy(update=normalisation)
+            network = network.model_copy(update={part: changed})
+        return network
 
     def lookup(self, section: str, name: str) -> Any:
         """The entry `name` of a section; raises GmganError that lists the names that exist."""

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from gmgan.config.base import Strict
-from gmgan.config.models import Latent, Network, Prior, Training
+from gmgan.config.models import (
+    Auxiliary,
+    Latent,
+    Network,
+    Objective,
+    Penalty,
+    Prior,
+    Training,
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -31,7 +39,9 @@ class RunSettings(Strict):
 
     run: Run
     prior: Prior
-    objective: str
+    objective: Objective
+    penalties: list[Penalty]
+    auxiliary: list[Auxiliary]
     latent: Latent
     network: Network
     training: Training

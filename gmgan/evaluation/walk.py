@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import torch
-from torch.nn.functional import one_hot
 
 from gmgan.models.model import Model
 from gmgan.pixels import to_stored_range
@@ -41,7 +40,7 @@ def walks(
         start, end = (_inputs(model, group, eps).unsqueeze(1) for group in (a, b))
         inputs = (start + shares * (end - start)).flatten(0, 1)
         with model.evaluating():
-            samples = to_stored_range(model.generator(inputs))
+            samples = to_stored_range(model.decode(inputs))
         sheets.append(samples.reshape(rows, steps, *samples.shape[1:]))
     return sheets
 
@@ -49,7 +48,5 @@ def walks(
 def _inputs(model: Model, group: int, eps: torch.Tensor) -> torch.Tensor:
     """What the generator sees for one component or class: rows x (dim [+ n_classes])."""
     index = torch.full((len(eps),), group, device=eps.device)
-    if not model.objective.conditional:
-        return model.prior(index, eps)
-    z = model.prior(torch.zeros_like(index), eps)
-    return torch.cat([z, one_hot(index, model.n_classes).to(z.dtype)], 1)
+    component = torch.zeros_like(index) if model.objective.conditional else index
+    return model.latent(component, index, eps)

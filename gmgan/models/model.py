@@ -1,7 +1,8 @@
-"""A model: generator, discriminator, prior and objective put together; and how it samples."""
+"""A model: networks, prior and objective put together; and how it samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from torch.nn.functional import one_hot
 
 from gmgan import models, plugins
 from gmgan.config.run import RunSettings
+from gmgan.models.auxiliary.base import Parts
+from gmgan.models.average import Average
+from gmgan.models.objectives.base import Objective
+from gmgan.models.priors import draw_components
 from gmgan.pixels import to_stored_range
 from gmgan.seeds import derive_seed
 
@@ -20,8 +25,9 @@ SAMPLE_BLOCK = 500
 class Model(nn.Module):
     """The parts of a GAN; its `state_dict()` holds all weights, as `generator.0.weight`.
 
-    prior: a module with n_components, dim and forward(k, eps, sigma_scale); objective: the losses
-    of both networks (gmgan/models/objectives); n_classes: 0 for unlabelled data.
+    prior: see gmgan/models/priors.py; objective: the losses of both networks; n_classes: 0 for
+    unlabelled data; auxiliary: networks trained beside them; average: the moving average of
+    generator and prior that samples come from, None: their last weights.
     """
 
     prior: Any  # nn.Module, whose own attributes nn.Module types as Tensor or Module
@@ -31,22 +37,45 @@ class Model(nn.Module):
         generator: nn.Module,
         discriminator: nn.Module,
         prior: nn.Module,
-        objective: Any,
+        objective: Objective,
         n_classes: int,
+        auxiliary: Iterable[nn.Module] = (),
+        average: Average | None = None,
     ) -> None:
         super().__init__()
         self.generator, self.discriminator, self.prior = generator, discriminator, prior
         self.objective, self.n_classes = objective, n_classes
+        self.auxiliary = nn.ModuleList(auxiliary)
+        self.average = average.of(self.sampled) if average else None
+
+    @property
+    def sampled(self) -> nn.ModuleDict:
+        """The parts that samples depend on."""
+        return nn.ModuleDict({"generator": self.generator, "prior": self.prior})
 
     def generate(self, k: Tensor, y: Tensor, eps: Tensor, sigma_scale: float = 1.0) -> Tensor:
-        """Samples (N x *shape, in the networks' range).
+        """Samples (N x *shape, in the networks' range), of the average if the model has one.
 
         k, y (LongTensor): N components and classes; eps: N x dim, standard normal.
         """
-        z = self.prior(k, eps, sigma_scale)
-        if self.objective.conditional:
-            z = torch.cat([z, one_hot(y, self.n_classes).to(z.dtype)], 1)
-        return self.generator(z)
+        return self.decode(self.latent(k, y, eps, sigma_scale))
+
+    def latent(self, k: Tensor, y: Tensor, eps: Tensor, sigma_scale: float = 1.0) -> Tensor:
+        """What the generator gets: z, and for a conditional generator a one-hot class beside it."""
+        return self.condition(self._sampled("prior")(k, eps, sigma_scale), y)
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Samples (N x *shape) for what `latent` gives."""
+        return self._sampled("generator")(latent)
+
+    def condition(self, z: Tensor, y: Tensor) -> Tensor:
+        """z, and for a conditional generator a one-hot class beside it."""
+        if not self.objective.conditional:
+            return z
+        return torch.cat([z, one_hot(y, self.n_classes).to(z.dtype)], 1)
+
+    def _sampled(self, part: str) -> Any:
+        return self.average.module.get_submodule(part) if self.average else getattr(self, part)
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -72,22 +101,26 @@ def build_model(
     network this shape.
     """
     run = settings.run
-    objective = plugins.load(settings.objective, models.OBJECTIVES)(n_classes, run.K)
-    prior = plugins.load(settings.prior.kind, models.PRIORS)(
-        plugins.options(settings.prior),
-        settings.latent,
-        run.K,
-        derive_seed("prior", run.dataset, run.K, run.seed),
-    )
-    in_dim = settings.latent.dim + (n_classes if objective.conditional else 0)
+    objective = plugins.build(settings.objective, models.OBJECTIVES, n_classes, run.K)
+    seed = derive_seed("prior", run.dataset, run.K, run.seed)
+    prior: Any = plugins.build(settings.prior, models.PRIORS, settings.latent, run.K, seed)
+    in_dim = prior.dim + (n_classes if objective.conditional else 0)
     networks = plugins.load(settings.network.kind, models.NETWORKS)
-    options = plugins.options(settings.network)
+    options = plugins.options(settings.network, networks)
+    make_discriminator = partial(networks.discriminator, options, sample_shape)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed("generator", run.dataset, run.seed))
         generator = networks.generator(options, in_dim, sample_shape)
         torch.manual_seed(derive_seed("discriminator", run.dataset, run.seed))
-        discriminator = networks.discriminator(options, sample_shape, objective.n_outputs)
-    model = Model(generator, discriminator, prior, objective, n_classes)
+        discriminator = make_discriminator(objective.n_outputs)
+        parts = Parts.of(prior, discriminator, n_classes, make_discriminator)
+        torch.manual_seed(derive_seed("auxiliary", run.dataset, run.seed))
+        auxiliary = [plugins.build(e, models.AUXILIARY, parts) for e in settings.auxiliary]
+    training = settings.training
+    average = None
+    if training.average_half_life_kimg:
+        average = Average(training.average_half_life_kimg, training.average_warm_up)
+    model = Model(generator, discriminator, prior, objective, n_classes, auxiliary, average)
     # Convolutions are 1.3 times faster in this memory format, which torch's stub does not know.
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -105,9 +138,9 @@ def sample(
     """`count` samples of a trained model, with batch norm on its running statistics.
 
     Sample i depends on `seed` and i alone: noise is drawn in fixed blocks, each from its own
-    generator, and every forward pass takes one block. Components (and, for a conditional generator,
-    classes) are drawn uniformly unless `component` fixes one. `on_block` is called with the number
-    of samples of each finished block.
+    generator, and every forward pass takes one block. Components are drawn by
+    their weights unless `component` fixes one, classes for a conditional generator uniformly.
+    `on_block` is called with the number of samples of each finished block.
 
     Returns samples (uint8 N x H x W x C, or float32 N x 2), components and classes (int64 N; class
     -1 where the model gives none).
@@ -116,7 +149,7 @@ def sample(
     for block in range(-(-count // SAMPLE_BLOCK)):
         stream = torch.Generator().manual_seed(derive_seed("sample", seed, block))
         eps = torch.randn(SAMPLE_BLOCK, model.prior.dim, generator=stream)
-        k = torch.randint(model.prior.n_components, (SAMPLE_BLOCK,), generator=stream)
+        k = draw_components(model.prior, SAMPLE_BLOCK, stream)
         y = torch.randint(max(model.n_classes, 1), (SAMPLE_BLOCK,), generator=stream)
         if component is not None:
             k = torch.full_like(k, component)

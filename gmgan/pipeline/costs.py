@@ -90,15 +90,18 @@ def costs_of(
     return [_cost(runner.params, group, jobs, measured) for group in groups_in_order], device
 
 
+DECIDES_SPEED = {"batch_size", "critic_steps", "precision", "average_half_life_kimg"}
+
+
 def _kind(params: Params, settings: RunSettings) -> str:
     """What decides the speed of a run's training; K, seed and learning rate do not."""
     parts = (
         params.datasets[settings.run.dataset].source.sample_shape,
         settings.network.model_dump(),
         settings.latent.dim,
-        settings.training.batch_size,
-        settings.training.precision,
-        settings.objective,
+        settings.training.model_dump(include=DECIDES_SPEED),
+        settings.objective.kind,
+        [each.model_dump() for each in (*settings.penalties, *settings.auxiliary)],
         settings.prior.model_dump(),
     )
     return json.dumps(parts, sort_keys=True)

@@ -29,7 +29,12 @@ PASSIVE = (
 )
 # Arguments that only the report reads: names and digits of metrics do not change a score.
 SHOWN = dict.fromkeys(("Metric", "replace"), ("label", "digits", "source", "panels"))
-FACES = ("gmgan", "gmgan.data", "gmgan.models", "gmgan.models.networks", "gmgan.models.objectives")
+FACES = (
+    "gmgan",
+    "gmgan.data",
+    "gmgan.models",
+    *(f"gmgan.models.{part}" for part in ("networks", "objectives", "penalties", "auxiliary")),
+)
 
 
 def digest(*parts: Any) -> str:

@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 
-from gmgan.config.models import Model
+from gmgan.config.models import Encoder, Mixture, Model, PluginEntry
 from gmgan.config.params import Params
 from gmgan.config.run import Run, RunSettings
 from gmgan.errors import GmganError
@@ -45,10 +45,41 @@ def check_run(params: Params, run: Run) -> None:
             f"{run.name}: model '{run.model}' needs class labels and data set "
             f"'{run.dataset}' has none; take '{run.dataset}' out of its cells"
         )
-    if model.objective == "supervised" and n_classes and n_classes > run.K:
+    if model.objective.kind == "supervised" and n_classes and n_classes > run.K:
         raise GmganError(
             f"{run.name}: K = {run.K} is below the number of classes {n_classes}; "
             "every class needs at least one component"
+        )
+
+    _check_combination(params, run)
+
+
+def _check_combination(params: Params, run: Run) -> None:
+    """Raise GmganError if parts of a run's model do not fit together."""
+    model = params.models[run.model]
+    prior, network = model.prior, params.network_of(run.dataset, run.model)
+    if isinstance(prior, Mixture):
+        if isinstance(prior.weights, list) and len(prior.weights) != run.K:
+            raise GmganError(
+                f"{run.name}: model '{run.model}' gives {len(prior.weights)} weights, K is {run.K}"
+            )
+        if prior.weights == "learned" and model.objective.kind == "supervised":
+            raise GmganError(
+                f"{run.name}: weights cannot be learned with the objective supervised: its loss "
+                "does not see how frequent a class is; give them, or leave them uniform"
+            )
+    normed = not isinstance(network, PluginEntry) and network.discriminator.batch_norm
+    if model.penalties and normed:
+        raise GmganError(
+            f"{run.name}: a penalty needs a discriminator whose outputs do not depend on the rest "
+            f"of the batch; set models.{run.model}.discriminator.batch_norm to false"
+        )
+    if prior.kind == "normal" and any(
+        isinstance(each, Encoder) and each.information for each in model.auxiliary
+    ):
+        raise GmganError(
+            f"{run.name}: model '{run.model}' has one component, so its encoder has none to "
+            "recover; set information to 0, or choose another prior"
         )
 
 
@@ -85,6 +116,8 @@ def settings(params: Params, run: Run) -> RunSettings:
         run=run,
         prior=model.prior,
         objective=model.objective,
+        penalties=model.penalties,
+        auxiliary=model.auxiliary,
         latent=params.latent_of(run.dataset, run.model),
         network=params.network_of(run.dataset, run.model),
         training=params.training_of(run.dataset, run.model),

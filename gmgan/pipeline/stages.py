@@ -150,7 +150,9 @@ train: Stage = Stage(
     code=lambda run: [
         plugins.module_of(run.network.kind, models.NETWORKS),
         plugins.module_of(run.prior.kind, models.PRIORS),
-        plugins.module_of(run.objective, models.OBJECTIVES),
+        plugins.module_of(run.objective.kind, models.OBJECTIVES),
+        *(plugins.module_of(each.kind, models.PENALTIES) for each in run.penalties),
+        *(plugins.module_of(each.kind, models.AUXILIARY) for each in run.auxiliary),
     ],
     handles=("device", "checkpoint", "checkpoint_seconds", "threads"),
     needs=Needs(

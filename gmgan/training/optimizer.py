@@ -6,6 +6,7 @@ weights and raises no error. Autograd gives a gradient the layout of its weight.
 set in another way, and moments from a checkpoint, may have another layout.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,16 +15,29 @@ from torch import Tensor, nn
 from gmgan.config.models import Training
 
 
-def adam(parameters: list[nn.Parameter], training: Training) -> torch.optim.Adam:
-    """Adam (Kingma and Ba 2015) by one fused kernel; `parameters` keep their memory layout."""
+def adam(
+    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+    training: Training,
+    learning_rate: float | None = None,
+) -> torch.optim.Adam:
+    """Adam (Kingma and Ba 2015) by one fused kernel; `parameters` keep their memory layout.
+
+    parameters: weights, or torch's groups of them; learning_rate: if other than the training's.
+    """
     optimizer = torch.optim.Adam(
         parameters,
-        lr=training.learning_rate,
+        lr=learning_rate or training.learning_rate,
         betas=(training.beta1, training.beta2),
         fused=True,
     )
     optimizer.register_step_pre_hook(_lay_out_gradients)
     return optimizer
+
+
+def decay(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every learning rate to `factor` times its value at the start."""
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group.setdefault("initial_lr", group["lr"])
 
 
 def _lay_out_gradients(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:

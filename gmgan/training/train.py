@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gmgan import plugins
 from gmgan.config.run import RunSettings
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
+from gmgan.models import PENALTIES
 from gmgan.models.model import Model, build_model, sample, sample_rows
 from gmgan.pixels import plot_points, tile
 from gmgan.records import DataDescription, Snapshots, TrainingRecord
@@ -28,7 +30,8 @@ HISTORY_POINTS = 200
 GRID_COLUMNS = 10
 SCATTER_COLUMNS = 200
 SNAPSHOT_POINTS = 2000
-COLUMNS = ("iteration", "kimg", "loss_d", "loss_g", "d_real", "d_fake", "seconds")
+NETWORKS = ("generator.", "discriminator.")  # weights that a continued model takes
+COLUMNS = ("generator_steps", "kimg", "loss_d", "loss_g", "d_real", "d_fake", "seconds")
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,21 @@ def build_trainer(
     run, samples = settings.run, torch.from_numpy(data.train)
     if samples.dim() == 4:
         samples = samples.permute(0, 3, 1, 2)
+    model = build_model(settings, tuple(samples.shape[1:]), n_classes, device)
+    penalties = [(plugins.build(each, PENALTIES), each.every) for each in settings.penalties]
+    if penalties and model.discriminator.batch_statistics:
+        raise GmganError(
+            f"{run.name}: a penalty needs a discriminator whose outputs do not depend on the rest "
+            "of the batch; set discriminator.batch_norm of the model to false"
+        )
     return Trainer(
-        build_model(settings, tuple(samples.shape[1:]), n_classes, device),
+        model,
         settings.training,
         samples.to(device),
         torch.from_numpy(data.train_labels).to(device),
         derive_seed("order", run.dataset, run.seed),
         derive_seed("noise", run.dataset, run.seed),
+        penalties,
     )
 
 
@@ -174,14 +185,14 @@ def _record(
     window: sums of what `Trainer.step` returned since then.
     """
     history = journal.history
-    since = trainer.iteration - int(history[-1]["iteration"] if history else 0)
+    since = trainer.iteration - int(history[-1]["generator_steps"] if history else 0)
     d_loss, g_loss, d_real, d_fake = (window / since).tolist()
     journal.seconds = time.monotonic() - began
     row = (trainer.iteration, trainer.kimg, d_loss, g_loss, d_real, d_fake, journal.seconds)
     history.append(dict(zip(COLUMNS, row, strict=True)))
     speed = 1000 * trainer.kimg / journal.seconds
     progress.update(
-        since * trainer.batch_size / 1000,
+        since * trainer.batch_size * trainer.critic_steps / 1000,
         f"D {d_loss:.3f}  G {g_loss:.3f}  {speed:.0f} images/s",
     )
     return bool(np.isfinite([d_loss, g_loss]).all())
@@ -228,13 +239,11 @@ def _restore(trainer: Trainer, stored: CheckpointState) -> Journal:
 
 
 def _inherit(model: Model, parent: dict[str, np.ndarray], settings: RunSettings) -> None:
-    """Start from the networks of another run, with the model's own prior."""
-    own = {f"prior.{name}": tensor for name, tensor in model.prior.state_dict().items()}
+    """Start from generator and discriminator of another run, with all other parts the model's."""
     networks = {
-        name: torch.from_numpy(array)
-        for name, array in parent.items()
-        if not name.startswith("prior.")
+        name: torch.from_numpy(array) for name, array in parent.items() if name.startswith(NETWORKS)
     }
+    own = {name: t for name, t in model.state_dict().items() if not name.startswith(NETWORKS)}
     try:
         model.load_state_dict(networks | own)
     except RuntimeError as error:
@@ -271,4 +280,5 @@ def _count(model: Model) -> dict[str, int]:
     return {
         name: sum(parameter.numel() for parameter in part.parameters())
         for name, part in model.named_children()
+        if name != "average"
     }

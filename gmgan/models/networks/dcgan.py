@@ -1,11 +1,10 @@
 """DCGAN networks (Radford, Metz and Chintala 2016) for square images."""
 
-from typing import Any
-
 from torch import Tensor, nn
 
-from gmgan.config.models import DcganNetwork
+from gmgan.config.models import DcganNetwork, Normalisation
 from gmgan.errors import GmganError
+from gmgan.models.networks.layers import Discriminator, normalise_spectrally
 
 START_SIZES = (4, 5, 6, 7)
 
@@ -38,30 +37,28 @@ class Permute(nn.Module):
         return x.permute(self.order)
 
 
-def _channels(network: DcganNetwork, level: int) -> int:
-    return min(network.base_channels * 2**level, network.max_channels)
-
-
 def generator(network: DcganNetwork, in_dim: int, sample_shape: tuple[int, ...]) -> nn.Module:
     """z (N x in_dim) to images (N x C x S x S) in [-1, 1]; each stage doubles the size."""
     channels, size, _ = sample_shape
     start, n = doublings(size)
-    width = _channels(network, n - 1)
+    widths = _widths(network.base_channels, network.max_channels, n)
+    norm = network.generator
+    width = widths[-1]
     layers = [
-        nn.Linear(in_dim, width * start * start, bias=not network.batch_norm),
+        nn.Linear(in_dim, width * start * start, bias=not norm.batch_norm),
         nn.Unflatten(1, (start, start, width)),
         Permute(0, 3, 1, 2),
-        *_norm(network, width),
+        *_norm(norm, width),
         nn.ReLU(inplace=True),
     ]
     for level in reversed(range(n)):
-        out = _channels(network, level - 1) if level else channels
+        out = widths[level - 1] if level else channels
         last = level == 0
-        bias = last or not network.batch_norm
+        bias = last or not norm.batch_norm
         layers.append(nn.ConvTranspose2d(width, out, 4, 2, 1, bias=bias))
-        layers += [nn.Tanh()] if last else [*_norm(network, out), nn.ReLU(inplace=True)]
+        layers += [nn.Tanh()] if last else [*_norm(norm, out), nn.ReLU(inplace=True)]
         width = out
-    return _initialised(nn.Sequential(*layers))
+    return _initialised(nn.Sequential(*layers), norm)
 
 
 def discriminator(
@@ -70,11 +67,11 @@ def discriminator(
     """Images (N x C x S x S) to logits (N x n_outputs); each stage halves the size."""
     channels, size, _ = sample_shape
     start, n = doublings(size)
+    base = network.discriminator_channels or network.base_channels
     layers: list[nn.Module] = []
     width = channels
-    for level in range(n):
-        out = _channels(network, level)
-        norm = _norm(network, out) if level else []
+    for level, out in enumerate(_widths(base, network.max_channels, n)):
+        norm = _norm(network.discriminator, out) if level else []
         layers += [
             nn.Conv2d(width, out, 4, 2, 1, bias=not norm),
             *norm,
@@ -82,16 +79,19 @@ def discriminator(
         ]
         width = out
     layers += [Permute(0, 2, 3, 1), nn.Flatten(), nn.Linear(width * start * start, n_outputs)]
-    net: Any = _initialised(nn.Sequential(*layers))
-    net.batch_statistics = network.batch_norm and n > 1
-    return net
+    return _initialised(Discriminator(layers), network.discriminator)
 
 
-def _norm(network: DcganNetwork, width: int) -> list[nn.Module]:
-    return [nn.BatchNorm2d(width)] if network.batch_norm else []
+def _widths(base: int, most: int, n: int) -> list[int]:
+    """Channels of each level, from the full size downwards: doubled up to `most`."""
+    return [min(base * 2**level, most) for level in range(n)]
 
 
-def _initialised(net: nn.Module) -> nn.Module:
+def _norm(normalisation: Normalisation, width: int) -> list[nn.Module]:
+    return [nn.BatchNorm2d(width)] if normalisation.batch_norm else []
+
+
+def _initialised(net: nn.Module, normalisation: Normalisation) -> nn.Module:
     """Weights from N(0, 0.02^2), batch-norm scales from N(1, 0.02^2), as in the paper."""
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
@@ -100,4 +100,5 @@ def _initialised(net: nn.Module) -> nn.Module:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
+    normalise_spectrally(net, normalisation)
     return net

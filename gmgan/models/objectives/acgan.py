@@ -1,10 +1,15 @@
 """AC-GAN (Odena, Olah and Shlens 2017): conditional generator, auxiliary classifier."""
 
+from typing import Any
+
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
+from gmgan.models.objectives import base
+from gmgan.models.step import Batch, StepDiscriminator
 
-class Objective:
+
+class Objective(base.Objective):
     """Logit 0 is the source (real or generated), logits 1 to N are the auxiliary class head.
 
     D maximises L_S + L_C and G maximises L_C - L_S (equations 2 and 3 of the paper), here with the
@@ -14,23 +19,25 @@ class Objective:
 
     conditional = True
 
-    def __init__(self, n_classes: int, n_components: int) -> None:
+    def __init__(self, options: Any, n_classes: int, n_components: int) -> None:
         self.n_outputs = 1 + n_classes
 
     def fake_classes(self, k: Tensor, y: Tensor) -> Tensor:
         return y
 
-    def discriminator_loss(
-        self, real: Tensor, fake: Tensor, real_classes: Tensor, fake_classes: Tensor
-    ) -> Tensor:
+    def discriminator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
+        real, fake = D.pair(batch)
         source = softplus(-real[:, 0]).mean() + softplus(fake[:, 0]).mean()
-        classes = cross_entropy(real[:, 1:], real_classes) + cross_entropy(
-            fake[:, 1:], fake_classes
-        )
-        return source + classes
+        return source + _classes(real, batch.real_classes) + _classes(fake, batch.fake_classes)
 
-    def generator_loss(self, fake: Tensor, fake_classes: Tensor) -> Tensor:
-        return softplus(-fake[:, 0]).mean() + cross_entropy(fake[:, 1:], fake_classes)
+    def generator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
+        fake = D(batch.fake, batch.fake_classes)
+        return softplus(-fake[:, 0]) + _classes(fake, batch.fake_classes, "none")
 
     def realness(self, outputs: Tensor) -> Tensor:
-        return outputs[:, 0].sigmoid()
+        return self.source(outputs).sigmoid()
+
+
+def _classes(outputs: Tensor, classes: Tensor | None, reduction: str = "mean") -> Tensor:
+    assert classes is not None  # `fake_classes` names one for every sample
+    return cross_entropy(outputs[:, 1:], classes, reduction=reduction)

@@ -1,0 +1,18 @@
+"""Hinge loss (Lim and Ye 2017; Miyato et al. 2018, equations 16 and 17)."""
+
+from torch import Tensor
+from torch.nn.functional import relu
+
+from gmgan.models.objectives import base
+from gmgan.models.step import Batch, StepDiscriminator
+
+
+class Objective(base.Objective):
+    """D: E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); G: -E D(G(z))."""
+
+    def discriminator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
+        real, fake = D.pair(batch)
+        return relu(1 - real).mean() + relu(1 + fake).mean()
+
+    def generator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
+        return -D(batch.fake, batch.fake_classes)[:, 0]
