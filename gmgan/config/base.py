@@ -1,8 +1,10 @@
 """What all entries of params.yaml share: strict fields, errors, names, unions by kind."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, is_dataclass
+from functools import cache
 from types import NoneType
-from typing import Annotated, Any, Self, get_args, get_origin
+from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -70,6 +72,39 @@ class Strict(BaseModel):
         except ValidationError as error:
             known = cls.known_keys()
             raise mistakes((e["loc"], _text(e, known)) for e in error.errors()) from None
+
+
+@dataclass(frozen=True)
+class Neutral:
+    """Annotation of an option, `x: Annotated[int, Neutral(1)] = 1`: at this value, as in JSON, it
+    does what was done before it existed, and is left out of fingerprints.
+
+    So a new option trains nothing again. A neutral value never changes (tests/test_neutral.py).
+    """
+
+    value: Any
+
+
+@cache
+def neutral_values(entry: type) -> dict[str, Any]:
+    """{field: neutral value} of the options of a class of settings that have one."""
+    hints = get_type_hints(entry, include_extras=True)
+    marks = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+    return {name: mark.value for name in marks for mark in marks[name] if isinstance(mark, Neutral)}
+
+
+def hashed(settings: Any) -> Any:
+    """What fingerprints cover of settings, as JSON: all but the options at their neutral value."""
+    entry: Any = type(settings)
+    if isinstance(settings, BaseModel) or is_dataclass(settings):
+        neutral = neutral_values(entry)
+        fields = entry.model_fields if issubclass(entry, BaseModel) else entry.__dataclass_fields__
+        content = {name: hashed(getattr(settings, name)) for name in fields}
+        kept = (name for name in content if name not in neutral or content[name] != neutral[name])
+        return {name: content[name] for name in kept}
+    if isinstance(settings, dict):
+        return {name: hashed(value) for name, value in settings.items()}
+    return [hashed(each) for each in settings] if isinstance(settings, (list, tuple)) else settings
 
 
 def check_kind(kind: str, known: Iterable[str], plugins: bool = True) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class CheckpointFile:
     """A training's checkpoint at `path`, or a file of the user's choice to go on from (`resume`).
 
-    settings: those of the training, as JSON; a checkpoint with other settings is refused.
+    settings: what fingerprints cover of the training's, as JSON; a checkpoint with other settings
+    is refused.
     """
 
     path: Path
@@ -92,10 +93,10 @@ class CheckpointFile:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
-    """`key: old -> new` for every setting that differs."""
+    """`key: old -> new` for every setting that differs; `unset` is an option's neutral value."""
     lines = []
     for key in sorted(set(before) | set(now)):
-        old, new = before.get(key), now.get(key)
+        old, new = before.get(key, "unset"), now.get(key, "unset")
         if isinstance(old, dict) and isinstance(new, dict):
             lines += differences(old, new, f"{prefix}{key}.")
         elif old != new:

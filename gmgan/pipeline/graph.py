@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gmgan.config.base import hashed
 from gmgan.config.params import Params
 from gmgan.config.run import Run
 from gmgan.errors import GmganError
@@ -79,8 +80,8 @@ class Graph:
     def fingerprint(self, job: Job) -> str:
         """A hash of everything that a job's result depends on.
 
-        That is its key, its settings, the code that computes it, and the fingerprints of the jobs
-        whose files it reads.
+        That is its key, its settings without options at their neutral value, the code that computes
+        it, and the fingerprints of the jobs whose files it reads.
         """
         if job not in self._fingerprints:
             settings = self.settings(job)
@@ -88,7 +89,7 @@ class Graph:
             self._fingerprints[job] = digest(
                 job.stage.name,
                 [str(part) for part in job.key],
-                _without(settings.model_dump(mode="json"), job.stage.unhashed),
+                _without(hashed(settings), job.stage.unhashed),
                 code_hash(module, *job.stage.code(settings), shown=job.stage.folder is not None),
                 file_hashes(job.stage.folder) if job.stage.folder else None,
                 [(name, self._read_fingerprints(refs)) for name, refs in self.reads(job).items()],

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from gmgan.config.base import hashed
 from gmgan.config.params import Params
 from gmgan.config.run import Run
 from gmgan.data.archives import Archives
@@ -119,7 +120,7 @@ class Runner(Graph):
         fingerprint = self.fingerprint(job)
         name = f"{'.'.join(map(str, job.key))}.{fingerprint}.safetensors"
         path = self.results / "checkpoints" / name
-        return CheckpointFile(path, fingerprint, self.settings(job).model_dump(mode="json"), resume)
+        return CheckpointFile(path, fingerprint, hashed(self.settings(job)), resume)
 
     def archives(self) -> Archives:
         """The places that are searched for raw files; downloads are kept in the results folder."""
