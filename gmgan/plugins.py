@@ -96,22 +96,23 @@ def load(kind: str, built_in: Mapping[str, str] = _NONE) -> Any:
 
 
 def options(entry: Any, code: Any) -> Any:
-    """What the code of an entry of params.yaml gets: a plug-in its `options`, else the entry.
+    """What the code of an entry of params.yaml gets: a plug-in its `options`, else the entry."""
+    return checked_options(entry.kind, code, entry.options) if is_plugin(entry.kind) else entry
 
-    A plug-in may have the attribute `Options`, a pydantic class: the options are then checked and
-    reach it as an object of that class. Raises GmganError with one line for each mistake in them.
+
+def checked_options(name: str, code: Any, options: dict[str, Any]) -> Any:
+    """The options of a plug-in, as an object of its attribute `Options` if it has one.
+
+    `Options` is a pydantic class. Raises GmganError with one line for each mistake in `options`.
     """
-    if not is_plugin(entry.kind):
-        return entry
     checked = getattr(code, "Options", None)
     if checked is None:
-        return entry.options
+        return options
     try:
-        return checked.model_validate(entry.options)
+        return checked.model_validate(options)
     except ValidationError as error:
         places = [(".".join(map(str, ("options", *e["loc"]))), e["msg"]) for e in error.errors()]
-        lines = [f"{entry.kind}: {place}: {text}" for place, text in places]
-        raise GmganError("\n".join(lines)) from error
+        raise GmganError("\n".join(f"{name}: {place}: {text}" for place, text in places)) from error
 
 
 def build(entry: Any, built_in: Mapping[str, str], *arguments: Any) -> Any:

@@ -124,8 +124,8 @@ def assert_went_on(project, run, before):
     rows = list(csv.DictReader(path.open()))
     assert 0 < len(before) < len(rows)
     for row, stored in zip(rows, before, strict=False):
-        assert (int(row["iteration"]), float(row["seconds"])) == (
-            stored["iteration"],
+        assert (int(row["generator_steps"]), float(row["seconds"])) == (
+            stored["generator_steps"],
             stored["seconds"],
         )
     assert not list((project.folder / "results" / "checkpoints").iterdir())

@@ -28,7 +28,7 @@ def settings(K=4, objective="gan"):
             "kind": "mlp",
             "generator_widths": [16],
             "discriminator_widths": [16],
-            "batch_norm": True,
+            "generator": {"batch_norm": True},
         },
         training={"kimg": 1},
         init_from=None,

@@ -67,7 +67,7 @@ def test_comments_and_docstrings_change_nothing(project_prints):
     path = "gmgan/training/trainer.py"
     after = project_prints(path, '"""The training step,', '"""A training step,')
     after = project_prints(
-        path, "        self.iteration += 1\n", "        self.iteration += 1  # count\n"
+        path, "        self.batches += 1\n", "        self.iteration += 1  # count\n"
     )
     assert before == after
 
@@ -86,7 +86,7 @@ def test_an_objective_touches_its_own_runs(project_prints):
 
 def test_the_training_step_touches_every_run_and_no_data(project_prints):
     before = project_prints()
-    step = ("self.iteration += 1", "self.iteration += 2")
+    step = ("self.batches += 1", "self.batches += 2")
     after = project_prints("gmgan/training/trainer.py", *step)
     assert changed(before, after, "train") == set(before["train"])
     assert not changed(before, after, "prepare")

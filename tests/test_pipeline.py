@@ -223,7 +223,7 @@ def test_code_edits_rerun_what_they_touch(finished, tmp_path):
     plan = project.plan(*CI)
     assert plan["train"] == ["digits-ci.gmgan-supervised.K10.s0"]
     assert set(plan) == STAGES - {"cluster"}
-    project.edit("gmgan/training/trainer.py", "self.iteration += 1", "self.iteration += 2")
+    project.edit("gmgan/training/trainer.py", "self.batches += 1", "self.batches += 2")
     assert set(project.plan(*CI)["train"]) == RUNS
 
 
@@ -286,8 +286,8 @@ def test_sigkill_in_the_middle_and_again_gives_the_same_weights(finished, tmp_pa
     assert (weights.read_bytes(), snapshots.read_bytes()) == undisturbed
     assert not list(checkpoints.glob(f"{run}.*.safetensors"))
     history = pd.read_csv(weights.parent / "history.csv")
-    assert history.iteration.is_monotonic_increasing
-    assert history.iteration.is_unique
+    assert history.generator_steps.is_monotonic_increasing
+    assert history.generator_steps.is_unique
 
 
 def test_a_failed_run_breaks_no_neighbour_and_is_shown(finished, tmp_path):

@@ -17,13 +17,33 @@ from torch import nn
 from gmgan import plugins
 from gmgan.config.evaluation import Evaluation
 from gmgan.config.loader import load
-from gmgan.config.models import DcganNetwork, DynamicPrior, FixedPrior, MlpNetwork
+from gmgan.config.models import (
+    DcganNetwork,
+    DynamicPrior,
+    Encoder,
+    InterpolatePenalty,
+    MlpNetwork,
+    Normalisation,
+    NormalPrior,
+    SquaredGradientPenalty,
+    StaticPrior,
+)
 from gmgan.conformance import check_plugin
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation.metrics import METRICS
+from gmgan.models.auxiliary import encoder
 from gmgan.models.networks import dcgan, mlp
-from gmgan.models.objectives import acgan, gan, supervised
+from gmgan.models.objectives import (
+    acgan,
+    gan,
+    hinge,
+    least_squares,
+    relativistic,
+    supervised,
+    wasserstein,
+)
+from gmgan.models.penalties import interpolates, squared_gradient
 from gmgan.models.priors import StaticMixture, build_prior
 from gmgan.pipeline import grid
 from gmgan.pipeline.runner import Runner
@@ -40,8 +60,10 @@ DCGAN = DcganNetwork(kind="dcgan", base_channels=8)
 @pytest.mark.parametrize(
     ("options", "K"),
     [
-        (FixedPrior(kind="normal"), 1),
-        (FixedPrior(kind="static"), 4),
+        (NormalPrior(kind="normal"), 1),
+        (StaticPrior(kind="static"), 4),
+        (StaticPrior(kind="static", weights="learned"), 4),
+        (DynamicPrior(kind="dynamic", covariance="scalar", sigma_penalty=0.5), 4),
         (DynamicPrior(kind="dynamic", covariance="full"), 4),
         (DynamicPrior(kind="dynamic", covariance="diagonal"), 4),
         (DynamicPrior(kind="dynamic", covariance="scalar"), 4),
@@ -51,7 +73,7 @@ def test_built_in_priors_conform(options, K):
     check_plugin("prior", build_prior, options=options, K=K)
 
 
-@pytest.mark.parametrize("batch_norm", [True, False])
+@pytest.mark.parametrize(("batch_norm", "spectral_norm"), [(True, False), (False, True)])
 @pytest.mark.parametrize(
     ("network", "options", "sample_shape"),
     [
@@ -61,16 +83,48 @@ def test_built_in_priors_conform(options, K):
         (dcgan, DCGAN, [28, 28, 3]),
     ],
 )
-def test_built_in_networks_conform(network, options, sample_shape, batch_norm):
-    options = options.model_copy(update={"batch_norm": batch_norm})
+def test_built_in_networks_conform(network, options, sample_shape, batch_norm, spectral_norm):
+    switches = Normalisation(batch_norm=batch_norm, spectral_norm=spectral_norm)
+    options = options.model_copy(update={"generator": switches, "discriminator": switches})
     check_plugin("network", network, options=options, sample_shape=sample_shape)
 
 
 @pytest.mark.parametrize(
-    ("objective", "uses_labels"), [(gan, False), (acgan, True), (supervised, True)]
+    ("objective", "uses_labels"),
+    [
+        (gan, False),
+        (hinge, False),
+        (least_squares, False),
+        (wasserstein, False),
+        (relativistic, False),
+        (acgan, True),
+        (supervised, True),
+    ],
 )
 def test_built_in_objectives_conform(objective, uses_labels):
     check_plugin("objective", objective.Objective, uses_labels=uses_labels)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "options"),
+    [
+        (squared_gradient, SquaredGradientPenalty(kind="r1", gamma=1)),
+        (squared_gradient, SquaredGradientPenalty(kind="r2", gamma=1)),
+        (interpolates, InterpolatePenalty(kind="gradient-penalty")),
+    ],
+)
+def test_built_in_penalties_conform(penalty, options):
+    check_plugin("penalty", penalty.Penalty, options=options)
+
+
+@pytest.mark.parametrize("network", ["features", "own"])
+@pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0), (1.0, 0.5)])
+def test_built_in_encoders_conform(network, weights):
+    information, reconstruction = weights
+    options = Encoder(
+        kind="encoder", information=information, reconstruction=reconstruction, network=network
+    )
+    check_plugin("auxiliary", encoder.Auxiliary, options=options)
 
 
 # --- wrong plug-ins are refused -------------------------------------------------------------------
@@ -341,28 +395,28 @@ class FloatClasses(supervised.Objective):
 
 
 class VectorLoss(gan.Objective):
-    def generator_loss(self, fake, fake_classes):
-        return fake
+    def generator_loss(self, batch, D):
+        return D(batch.fake)
 
 
 class InfiniteLoss(gan.Objective):
-    def discriminator_loss(self, real, fake, real_classes, fake_classes):
-        return super().discriminator_loss(real, fake, real_classes, fake_classes) / 0
+    def discriminator_loss(self, batch, D):
+        return super().discriminator_loss(batch, D) / 0
 
 
 class IgnoresReal(gan.Objective):
-    def discriminator_loss(self, real, fake, real_classes, fake_classes):
-        return fake.mean()
+    def discriminator_loss(self, batch, D):
+        return D(batch.fake).mean()
 
 
 class Detached(gan.Objective):
-    def generator_loss(self, fake, fake_classes):
-        return fake.mean().detach()
+    def generator_loss(self, batch, D):
+        return D(batch.fake).mean().detach()
 
 
-class LogitRealness(gan.Objective):
-    def realness(self, outputs):
-        return outputs[:, 0]
+class Backwards(gan.Objective):
+    def generator_loss(self, batch, D):
+        return -super().generator_loss(batch, D)
 
 
 class OneRealness(gan.Objective):
@@ -373,9 +427,9 @@ class OneRealness(gan.Objective):
 class Drifting(gan.Objective):
     steps = 0
 
-    def generator_loss(self, fake, fake_classes):
+    def generator_loss(self, batch, D):
         self.steps += 1
-        return self.steps * super().generator_loss(fake, fake_classes).square()
+        return self.steps * super().generator_loss(batch, D).square()
 
 
 @pytest.mark.parametrize(
@@ -389,9 +443,9 @@ class Drifting(gan.Objective):
         (FloatClasses, True, "fake_classes is torch.float32 [12], expected torch.int64 [12]"),
         (VectorLoss, False, "generator_loss is torch.float32 [12, 1], expected torch.float32 []"),
         (InfiniteLoss, False, "discriminator_loss is not finite"),
-        (IgnoresReal, False, "no gradient of discriminator_loss reaches the outputs for real"),
-        (Detached, False, "no gradient of generator_loss reaches the outputs for generated"),
-        (LogitRealness, False, "realness leaves [0, 1]"),
+        (IgnoresReal, False, "no gradient of discriminator_loss reaches batch.real"),
+        (Detached, False, "no gradient of generator_loss reaches batch.fake"),
+        (Backwards, False, "it does not learn: after 25.6 kimg of toy-ring"),
         (OneRealness, False, "realness is torch.float32 [], expected torch.float32 [12]"),
         (Drifting, False, "training that was interrupted ended otherwise"),
     ],
@@ -429,7 +483,9 @@ def test_right_metrics_of_images_and_points_conform():
 
 
 def test_unknown_kind_of_plug_in():
-    with pytest.raises(GmganError, match="unknown kind of plug-in 'model'; known: data-set"):
+    with pytest.raises(
+        GmganError, match="unknown kind of plug-in 'model'; known: auxiliary, data-set"
+    ):
         check_plugin("model", gan.Objective)
 
 
@@ -454,7 +510,12 @@ SHAPE = "        - 16\n        - 16\n        - 1\n"
         ("shapes:read", "shapes.read", "source", "or module:attribute for one of your own"),
         ("wide:Wide", "wide", "networks.wide", "unknown kind 'wide'; known: dcgan, mlp, or module"),
         ("lattice:build", "9:build", "models.gmgan-lattice.prior", "unknown kind '9:build'"),
-        ("hinge:Objective", "hinge", "models.gan-hinge.objective", "known: acgan, gan, supervised"),
+        (
+            "hinge:Objective",
+            "hing",
+            "models.gan-hinge.objective",
+            "did you mean hinge? known: acgan",
+        ),
         ("sharpness:ratio", "fid", "evaluation.metrics.sharpness.kind", "module:attribute"),
         ("        sharpness:\n", "        fid:\n", "evaluation", "metrics.fid has the name of a"),
         ("        sharpness:\n", "        recall_k7:\n", "evaluation", "name of a built-in score"),

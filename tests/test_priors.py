@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gmgan.config.models import DynamicPrior, FixedPrior, Latent
-from gmgan.models.priors import DynamicMixture, NormalPrior, StaticMixture, build_prior
+from gmgan.config.models import DynamicPrior, Latent, StaticPrior
+from gmgan.models.priors import DynamicMixture, Normal, StaticMixture, build_prior
 
 LATENT = Latent(dim=5, c=0.7, sigma=0.3)
-STATIC = FixedPrior(kind="static")
+STATIC = StaticPrior(kind="static")
 N = 200_000
 
 
@@ -30,7 +30,7 @@ def check_moments(z, mean, covariance):
 
 @pytest.mark.parametrize("s", [0.25, 1.0, 4.0])
 def test_normal_prior_has_covariance_s(s):
-    check_moments(draw(NormalPrior(5), 0, s), np.zeros(5), s * np.eye(5))
+    check_moments(draw(Normal(5), 0, s), np.zeros(5), s * np.eye(5))
 
 
 @pytest.mark.parametrize("s", [0.25, 1.0, 4.0])
@@ -99,7 +99,7 @@ def test_gradients_reach_means_and_factors_of_the_used_component_only(covariance
 
 def test_static_and_normal_priors_have_nothing_to_learn():
     assert not list(StaticMixture(torch.zeros(3, 4), 0.5).parameters())
-    assert not list(NormalPrior(4).parameters())
+    assert not list(Normal(4).parameters())
     z = StaticMixture(torch.zeros(3, 4), 0.5)(torch.tensor([0]), torch.ones(1, 4))
     assert not z.requires_grad
 

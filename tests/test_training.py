@@ -1,6 +1,7 @@
 """Networks, the training step, resuming, sampling."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from gmgan.config.models import DcganNetwork, Training
 from gmgan.errors import GmganError
 from gmgan.models.model import SAMPLE_BLOCK, build_model, sample, sample_rows
 from gmgan.models.networks import dcgan
+from gmgan.models.step import Batch, StepDiscriminator
 from gmgan.pipeline import grid
 from gmgan.pipeline.checkpoints import CheckpointFile
 from gmgan.pipeline.runner import Runner
@@ -28,6 +30,8 @@ def resolved(params, name):
 
 def trainer_of(params, name, shape, order_seed=1, noise_seed=2, count=300, **change):
     settings = resolved(params, name)
+    training = settings.training.model_copy(update=change)
+    settings = settings.model_copy(update={"training": training})
     stream = torch.Generator().manual_seed(0)
     if len(shape) == 1:
         samples = torch.randn(count, *shape, generator=stream)
@@ -35,7 +39,6 @@ def trainer_of(params, name, shape, order_seed=1, noise_seed=2, count=300, **cha
         samples = torch.randint(0, 256, (count, *shape), generator=stream, dtype=torch.uint8)
     labels = torch.randint(0, 8, (count,), generator=stream)
     model = build_model(settings, shape, 10 if len(shape) > 1 else 8)
-    training = settings.training.model_copy(update=change)
     return Trainer(model, training, samples, labels, order_seed, noise_seed)
 
 
@@ -176,8 +179,10 @@ def test_every_part_learns_and_the_static_prior_stays(params):
 def test_one_pass_equals_two_where_outputs_do_not_depend_on_the_batch(params):
     trainer = trainer_of(params, "digits.gan.K1.s0", (1, 8, 8))
     real, fake = torch.randn(64, 1, 8, 8), torch.randn(64, 1, 8, 8)
+    batch = Batch(real, None, fake, None, None, None, None, None, None)
+    D = StepDiscriminator(trainer.model.discriminator, None, nullcontext())
     with torch.no_grad():
-        together = trainer._discriminate(real, fake)
+        together = D.pair(batch)
         apart = trainer.model.discriminator(real), trainer.model.discriminator(fake)
     for a, b in zip(together, apart, strict=True):
         torch.testing.assert_close(a, b)
@@ -188,7 +193,7 @@ def test_epochs_show_every_image_once(params):
     seen = []
     for _ in range(25):  # 25 batches of 64 are 16 epochs of 100
         seen += trainer._next_indices().tolist()
-        trainer.iteration += 1
+        trainer.batches += 1
     for epoch in range(16):
         assert sorted(seen[100 * epoch : 100 * (epoch + 1)]) == list(range(100))
     assert seen[:100] != seen[100:200]
@@ -292,7 +297,7 @@ def make_runner(params, tmp_path, monkeypatch):
 
 
 def diverging_step(self):
-    self.iteration += 1
+    self.batches += 1
     return torch.full((4,), float("nan"))
 
 
@@ -348,7 +353,7 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(make_runner, monkeypa
     with pytest.raises(Interrupted):
         trained(runner, run, kept)
     monkeypatch.setattr(Trainer, "step", step)
-    assert int(kept.state.tensors["iteration"]) == 3
+    assert int(kept.state.tensors["batches"]) == 3
     again = trained(runner, run, kept)
     assert straight.weights.keys() == again.weights.keys()
     for name, array in straight.weights.items():
@@ -398,7 +403,7 @@ def test_init_from_continues_from_the_parents_networks(make_runner, params, monk
             started.append({k: v.clone() for k, v in self.model.state_dict().items()})
             if not started
             else None,
-            setattr(self, "iteration", self.iteration + 1),
+            setattr(self, "batches", self.batches + 1),
             torch.zeros(4),
         )[2],
     )

@@ -16,6 +16,7 @@ from pydantic import (
 from gmgan.config.base import (
     ByKind,
     Location,
+    Neutral,
     PluginName,
     Strict,
     mistakes,
@@ -31,7 +32,10 @@ class Normalisation(Strict):
     """
 
     batch_norm: bool = False
-    spectral_norm: bool = False
+    spectral_norm: Annotated[bool, Neutral(False)] = False
+
+
+Switch = Literal["batch_norm", "spectral_norm"]
 
 
 class MlpNetwork(Strict):
@@ -54,7 +58,7 @@ class DcganNetwork(Strict):
 
     kind: Literal["dcgan"]
     base_channels: PositiveInt
-    discriminator_channels: PositiveInt | None = None
+    discriminator_channels: Annotated[PositiveInt | None, Neutral(None)] = None
     max_channels: PositiveInt = 512
     generator: Normalisation = Normalisation(batch_norm=True)
     discriminator: Normalisation = Normalisation(batch_norm=True)
@@ -86,14 +90,14 @@ class Training(Strict):
     kimg: PositiveFloat
     kimg_continued: PositiveFloat | None = None
     batch_size: PositiveInt = 64
-    critic_steps: PositiveInt = 1
+    critic_steps: Annotated[PositiveInt, Neutral(1)] = 1
     learning_rate: PositiveFloat = 2e-4
-    discriminator_learning_rate: PositiveFloat | None = None
-    decay_from: Annotated[float, Field(ge=0, le=1)] = 1.0
+    discriminator_learning_rate: Annotated[PositiveFloat | None, Neutral(None)] = None
+    decay_from: Annotated[float, Field(ge=0, le=1), Neutral(1.0)] = 1.0
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    average_half_life_kimg: PositiveFloat | None = None
-    average_warm_up: Annotated[float, Field(gt=0)] = 0.05
+    average_half_life_kimg: Annotated[PositiveFloat | None, Neutral(None)] = None
+    average_warm_up: Annotated[float, Field(gt=0), Neutral(0.05)] = 0.05
     snapshots: PositiveInt = 10
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -119,8 +123,10 @@ class Mixture(Strict):
     Given weights are divided by their sum. Learned ones are trained with `weights_learning_rate`.
     """
 
-    weights: Literal["uniform", "learned"] | list[PositiveFloat] = "uniform"
-    weights_learning_rate: PositiveFloat = 0.01
+    weights: Annotated[Literal["uniform", "learned"] | list[PositiveFloat], Neutral("uniform")] = (
+        "uniform"
+    )
+    weights_learning_rate: Annotated[PositiveFloat, Neutral(0.01)] = 0.01
 
 
 class StaticPrior(Mixture):
@@ -142,7 +148,7 @@ class DynamicPrior(Mixture):
 
     kind: Literal["dynamic"]
     covariance: Literal["full", "diagonal", "scalar"]
-    sigma_penalty: NonNegativeFloat = 0.0
+    sigma_penalty: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
 
     @model_validator(mode="after")
     def _penalty_fits_the_covariance(self) -> Self:
@@ -226,12 +232,12 @@ class Model(Strict):
     prior: Prior
     objective: Objective
     uses_labels: bool | None = None
-    penalties: list[Penalty] = []
-    auxiliary: list[Auxiliary] = []
+    penalties: Annotated[list[Penalty], Neutral([])] = []
+    auxiliary: Annotated[list[Auxiliary], Neutral([])] = []
     baseline: Annotated[str, one_of("models")] | None = None
     network: Annotated[str, one_of("networks")] | None = None
-    generator: dict[Literal["batch_norm", "spectral_norm"], bool] = {}
-    discriminator: dict[Literal["batch_norm", "spectral_norm"], bool] = {}
+    generator: Annotated[dict[Switch, bool], Neutral({})] = {}
+    discriminator: Annotated[dict[Switch, bool], Neutral({})] = {}
     latent: dict[str, JsonValue] = {}
     training: dict[str, JsonValue] = {}
     init_from: Annotated[str, one_of("models")] | None = None

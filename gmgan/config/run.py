@@ -1,8 +1,9 @@
 """One run, and everything that its training depends on besides data and code."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from gmgan.config.base import Strict
+from gmgan.config.base import Neutral, Strict
 from gmgan.config.models import (
     Auxiliary,
     Latent,
@@ -40,8 +41,8 @@ class RunSettings(Strict):
     run: Run
     prior: Prior
     objective: Objective
-    penalties: list[Penalty]
-    auxiliary: list[Auxiliary]
+    penalties: Annotated[list[Penalty], Neutral([])]
+    auxiliary: Annotated[list[Auxiliary], Neutral([])]
     latent: Latent
     network: Network
     training: Training

@@ -53,9 +53,9 @@ class Trainer:
         self.batch_size, self.critic_steps = training.batch_size, training.critic_steps
         per_iteration = self.batch_size * self.critic_steps
         self.total_iterations = max(1, math.ceil(training.kimg * 1000 / per_iteration))
-        mixed = training.precision == "bfloat16"
-        self.precision = torch.autocast(samples.device.type, torch.bfloat16, enabled=mixed)
-        self.mixed = mixed
+        self.mixed = training.precision == "bfloat16"
+        device = samples.device.type
+        self.precision = torch.autocast(device, torch.bfloat16, enabled=self.mixed)
         self.order_seed = order_seed
         self.batches = 0  # discriminator steps so far
         self.epoch, self.order = -1, torch.empty(0, dtype=torch.int64)
@@ -110,7 +110,7 @@ class Trainer:
 
     def _discriminator_step(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         """Returns the loss and the mean realness of real and of generated samples."""
-        model, objective = self.model, self.model.objective
+        objective = self.model.objective
         due = [(penalty, n) for penalty, n in self.penalties if self.batches % n == 0]
         real, fake = batch.real, batch.fake.detach()
         if due:
@@ -162,7 +162,7 @@ class Trainer:
         k, y, eps = self._latent()
         with self.precision:
             z = model.prior(k, eps)
-            fake = model.generator(model.condition(z, y))
+            fake = model.generator(model.condition(z, y)).float()
         fake_classes = model.objective.fake_classes(k, y)
         return dict(k=k, y=y, eps=eps, z=z, fake=fake, fake_classes=fake_classes)
 
