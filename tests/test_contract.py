@@ -10,7 +10,10 @@ from torch import nn
 
 from gmgan.config.models import Encoder, Training
 from gmgan.errors import GmganError
+from gmgan.models.auxiliary import encoder
+from gmgan.models.auxiliary.base import Parts
 from gmgan.models.average import Average
+from gmgan.models.networks import mlp
 from gmgan.models.objectives import base, gan
 from gmgan.models.priors import StaticMixture, Weights
 from gmgan.training.optimizer import adam, decay
@@ -177,8 +180,6 @@ def test_spectral_norm_bounds_the_slope_of_the_discriminator(params):
     settings = resolved(params, "digits.gan.K1.s0")
     switches = settings.network.discriminator.model_copy(update={"spectral_norm": True})
     network = settings.network.model_copy(update={"discriminator": switches})
-    from gmgan.models.networks import mlp
-
     net = mlp.discriminator(network, (1, 8, 8), 1)
     for parameter in net.parameters():
         parameter.data.mul_(10)
@@ -201,9 +202,6 @@ def test_average_and_rule_are_the_libraries(params):
 
 
 def test_the_encoder_learns_component_and_noise(params):
-    from gmgan.models.auxiliary import encoder
-    from gmgan.models.auxiliary.base import Parts
-
     torch.manual_seed(0)
     parts = Parts(
         3, 2, 2, 0, None, lambda n: nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, n))

@@ -30,6 +30,8 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "StaticPrior": {"weights": "uniform", "weights_learning_rate": 0.01},
     "DynamicPrior": {"weights": "uniform", "weights_learning_rate": 0.01, "sigma_penalty": 0.0},
     "Model": {"penalties": [], "auxiliary": [], "generator": {}, "discriminator": {}},
+    "Dataset": {"class_shares": {}},
+    "PrepareSettings": {"class_shares": {}},
     "RunSettings": {"penalties": [], "auxiliary": []},
 }
 

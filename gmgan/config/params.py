@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from gmgan.config.base import Location, Strict, mistakes, one_of, section_of
+from gmgan.config.base import Location, Neutral, Strict, mistakes, one_of, section_of
 from gmgan.config.data import Source
 from gmgan.config.evaluation import Evaluation, Extractor
 from gmgan.config.models import Latent, Model, Network, PluginEntry, Training
@@ -26,11 +26,19 @@ Many = Field(min_length=1)
 
 
 class Dataset(Strict):
-    """A data set with the budgets that belong to it. `extends` copies another entry first."""
+    """A data set with the budgets that belong to it. `extends` copies another entry first.
+
+    `class_shares`: of each class that it names, the share of its samples that both splits keep; a
+    class is named as the data set names it, for example '8' of digits.
+    """
 
     title: str
     extends: str | None = None
     source: Source
+    class_shares: Annotated[
+        dict[Annotated[str, BeforeValidator(str)], Annotated[float, Field(gt=0, le=1)]],
+        Neutral({}),
+    ] = {}
     network: Annotated[str, one_of("networks")] | None = None
     latent: Latent
     training: Training
@@ -159,12 +167,16 @@ class Params(Strict):
     def source_names(self) -> dict[str, str]:
         """The entry whose prepared data each data set uses.
 
-        An entry that extends another and keeps its source shares the other's files.
+        An entry that extends another and keeps its source and its `class_shares` shares the other's
+        files.
         """
 
         def owner(name: str) -> str:
             parent = self.datasets[name].extends
-            if parent and self.datasets[parent].source == self.datasets[name].source:
+            if parent and all(
+                getattr(self.datasets[parent], part) == getattr(self.datasets[name], part)
+                for part in ("source", "class_shares")
+            ):
                 return owner(parent)
             return name
 

@@ -1,10 +1,20 @@
 """What each stage is told: the settings that its function gets and that its fingerprint covers."""
 
-from gmgan.config.base import Strict
+from typing import Annotated
+
+from gmgan.config.base import Neutral, Strict
+from gmgan.config.data import Source
 from gmgan.config.evaluation import ClassifierExtractor, Clustering, Extractor
 from gmgan.config.models import Model
 from gmgan.config.params import Dataset
 from gmgan.config.run import Run, RunSettings
+
+
+class PrepareSettings(Strict):
+    """What a data set is read from, and the share of its samples that some classes keep."""
+
+    source: Source
+    class_shares: Annotated[dict[str, float], Neutral({})]
 
 
 class ExtractorSettings(Strict):

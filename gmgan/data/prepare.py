@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from gmgan import data, plugins
-from gmgan.config.data import ImagesSource, Source
+from gmgan.config.data import ImagesSource
+from gmgan.config.settings import PrepareSettings
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits, check_splits
+from gmgan.data.thinning import thin
 from gmgan.errors import GmganError
 from gmgan.records import DataDescription, SplitStatistics
 
@@ -21,21 +23,24 @@ class Prepared:
     description: DataDescription
 
 
-def prepare(settings: Source, archives: Archives) -> Prepared:
-    """Read a data set.
+def prepare(settings: PrepareSettings, archives: Archives) -> Prepared:
+    """Read a data set, and leave out samples of its thinned classes.
 
     Raises GmganError if the reader gives another shape or number of classes than the source
-    declares.
+    declares, or if a thinned class does not exist.
     """
-    splits = plugins.load(settings.kind, data.READERS)(settings, archives)
-    counted = isinstance(settings, ImagesSource) and settings.classes is None
-    n_classes = len(splits.classes) if counted else settings.n_classes or 0
+    source = settings.source
+    splits = plugins.load(source.kind, data.READERS)(source, archives)
+    counted = isinstance(source, ImagesSource) and source.classes is None
+    n_classes = len(splits.classes) if counted else source.n_classes or 0
     try:
-        check_splits(splits, settings.sample_shape, n_classes)
+        check_splits(splits, source.sample_shape, n_classes)
     except GmganError as error:
-        raise GmganError(f"source {settings.kind}: {error}") from error
+        raise GmganError(f"source {source.kind}: {error}") from error
+    if settings.class_shares:
+        splits = thin(splits, settings.class_shares)
     description = DataDescription(
-        source=settings.model_dump(mode="json"),
+        source=source.model_dump(mode="json"),
         sha256="",  # of the file, which the runner writes
         classes=splits.classes,
         sample_shape=list(splits.train.shape[1:]),

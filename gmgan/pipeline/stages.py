@@ -38,9 +38,11 @@ prepare = Stage(
         data=Arrays("data/{source}.safetensors", Splits),
         description=Json("data/{source}.json", records.DataDescription, {"sha256": "data"}),
     ),
-    settings=lambda at: at.entry.source,
+    settings=lambda at: settings.PrepareSettings(
+        source=at.entry.source, class_shares=at.entry.class_shares
+    ),
     compute="gmgan.data.prepare:prepare",
-    code=lambda source: [plugins.module_of(source.kind, data.READERS)],
+    code=lambda of: [plugins.module_of(of.source.kind, data.READERS)],
     local_files=lambda at: [getattr(at.entry.source, "path", None)],
     handles=("archives",),
     needs=Needs(memory_mb=4000, minutes=60),

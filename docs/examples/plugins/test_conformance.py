@@ -20,5 +20,14 @@ def test_objective():
     check_plugin("objective", "hinge:Objective")
 
 
+def test_wgan_gp():
+    check_plugin("objective", "wgan_gp:Objective")
+    check_plugin("penalty", "wgan_gp:Penalty", options={"weight": 1})
+
+
+def test_r1():
+    check_plugin("penalty", "r1:Penalty", options={"gamma": 0.1})
+
+
 def test_metric():
     check_plugin("metric", "sharpness:ratio", options={"power": 2})
