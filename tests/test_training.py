@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from gmgan import plugins
 from gmgan.config.models import DcganNetwork, Training
 from gmgan.errors import GmganError
+from gmgan.models import PENALTIES
 from gmgan.models.model import SAMPLE_BLOCK, build_model, sample, sample_rows
 from gmgan.models.networks import dcgan
 from gmgan.models.step import Batch, StepDiscriminator
@@ -39,7 +41,8 @@ def trainer_of(params, name, shape, order_seed=1, noise_seed=2, count=300, **cha
         samples = torch.randint(0, 256, (count, *shape), generator=stream, dtype=torch.uint8)
     labels = torch.randint(0, 8, (count,), generator=stream)
     model = build_model(settings, shape, 10 if len(shape) > 1 else 8)
-    return Trainer(model, training, samples, labels, order_seed, noise_seed)
+    penalties = [(plugins.build(each, PENALTIES), each.every) for each in settings.penalties]
+    return Trainer(model, training, samples, labels, order_seed, noise_seed, penalties)
 
 
 NAMES = {
@@ -49,6 +52,13 @@ NAMES = {
     "digits.gmgan-dynamic-diagonal.K10.s0": (1, 8, 8),
     "mnist-short.gmgan-dynamic-scalar.K10.s0": (1, 28, 28),
     "mnist-short.gmgan-supervised.K20.s0": (1, 28, 28),
+    "mnist-short.infogan.K10.s0": (1, 28, 28),
+    "digits.r3gan.K1.s0": (1, 8, 8),
+    "digits.clustergan.K10.s0": (1, 8, 8),
+    "toy-ring.sngan.K1.s0": (2,),
+    "toy-ring.deligan.K8.s0": (2,),
+    "toy-ring.gmgan-wgan-gp.K8.s0": (2,),
+    "toy-ring.gmgan-learned-weights.K8.s0": (2,),
 }
 
 
