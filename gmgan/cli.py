@@ -306,9 +306,9 @@ def _score_images(
 ) -> None:
     from gmgan.commands.score_images import score_images
 
-    rows, left_out = score_images(state.runner, dataset, images, extractor)
-    for reason in left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+    rows, remarks = score_images(state.runner, dataset, images, extractor)
+    for remark in remarks:
+        print(f"gmgan: {remark}", file=sys.stderr)
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -346,6 +346,26 @@ def _export(state: State, run: str, out: Path) -> None:
 
     export(state.runner, run, out)
     print(out)
+
+
+@_command(
+    "new-dataset",
+    "Look at a folder or zip of images, and add a data set and a suite for it to params.yaml.",
+    [],
+    "photos/",
+    "photos.zip --name cats-and-dogs --size 64",
+)
+@click.argument("images", type=PATH)
+@click.option("--name", metavar="NAME", help="of the new entries (default: the folder's)")
+@click.option("--size", type=int, metavar="PIXELS", help="default: what fits, at most 32")
+@click.option("--dry-run", is_flag=True, help="print the entries and write nothing")
+@click.pass_obj
+def _new_dataset(
+    state: State, images: Path, name: str | None, size: int | None, dry_run: bool
+) -> None:
+    from gmgan.commands.new_dataset import new_dataset
+
+    print("\n".join(new_dataset(Path(state.params_file), images, name, size, not dry_run)))
 
 
 @_command(

@@ -10,14 +10,24 @@ sys.path.insert(0, workflow.basedir)
 from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Folder
+from gmgan.pipeline.checks import suite_mistakes
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import extractor_owner, suite_runs
 from gmgan.pipeline.stages import STAGES
 from gmgan.runtime import gpu, worker
 
+
+
+def mistakes_of_the_suite(params):
+    """What the suite's data do not allow; jobs of a scheduler need not look again."""
+    if not workflow.is_main_process:
+        return []
+    return suite_mistakes(params, str(config.get("suite", params.suite)))
+
+
 try:
     PARAMS_FILE = config.get("params", "params.yaml")
-    PARAMS = load(PARAMS_FILE)
+    PARAMS = load(PARAMS_FILE, mistakes_of_the_suite)
     unknown = sorted(set(config) - {"suite", "params"})
     if unknown:
         raise GmganError(
