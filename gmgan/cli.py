@@ -79,7 +79,7 @@ class State:
             os.environ[name] = str(self.params.execution.threads)
         from gmgan.pipeline.runner import Runner
 
-        return Runner(self.params, self.results)
+        return Runner(self.params, self.results, params_file=self.params_file)
 
     def suite(self, name: str | None) -> str:
         """The suite that was asked for, or the one that params.yaml names."""
@@ -346,6 +346,26 @@ def _export(state: State, run: str, out: Path) -> None:
 
     export(state.runner, run, out)
     print(out)
+
+
+@_command(
+    "verify",
+    "Make a run again from nothing, in a scratch folder, and compare it with the stored one.",
+    ["run"],
+    RUN,
+)
+@click.pass_obj
+def _verify(state: State, run: str) -> int:
+    from gmgan.commands.verify import other_machine, verify
+
+    files, differing = 0, 0
+    for path, equal in verify(state.runner, run):
+        print(f"{'equal' if equal else 'DIFFERS'}\t{path}", flush=True)
+        files, differing = files + 1, differing + (not equal)
+    print(f"{files - differing} of {files} files are equal")
+    if differing and (reason := other_machine(state.runner, run)):
+        print(f"stored on another machine or with other libraries: {reason}")
+    return int(differing > 0)
 
 
 @_command(

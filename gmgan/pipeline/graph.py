@@ -1,7 +1,6 @@
 """The jobs of a project: the page of stages applied to the params."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -110,17 +109,6 @@ class Graph:
         if job.stage.per == ("suite",):
             return self.results / "logs" / f"{job.stage.name}.log"
         return self.results / "logs" / job.stage.name / f"{'.'.join(map(str, job.key))}.log"
-
-    def state_of(self, run: Run) -> str:
-        """The state of a run: `-` (untrained), `trained`, `scored`, or how its training failed."""
-        if not self.outputs(self.job("train", run=run))["record"].exists():
-            return "-"
-        record = self.outputs(self.job("train", run=run))["record"]
-        status = json.loads(record.read_text())["status"]
-        if status != "ok":
-            return status
-        scored = self.outputs(self.job("score", run=run))["scores"].exists()
-        return "scored" if scored else "trained"
 
     def input_files(self, job: Job) -> list[str]:
         """The files that a job reads, and the files that carry their stamps."""

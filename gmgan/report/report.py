@@ -93,7 +93,8 @@ def report(
         seeds=sorted({run.seed for run in runs}),
         machines=_machines(trainings.values()),
         train_seconds=sum(record.seconds for record in trainings.values()),
-        numbers=_numbers(trainings, table, sweep, sections, material, tradeoffs, floors),
+        numbers=_numbers(trainings, table, sweep, sections, material, tradeoffs, floors)
+        | {"params_file": provenance["params_file"]},
         explorer=_explorer(trainings, {section.name: section for section in sections}),
     )
     frames = {"claims": verdicts, "published": beside}
@@ -167,6 +168,7 @@ def _origin(record: TrainingRecord) -> dict[str, Any]:
         "data": record.data_sha256,
         "fingerprint": record.stamp.fingerprint,
         "revision": record.stamp.provenance["revision"],
+        "changes": record.stamp.provenance.get("changes"),
         "device": record.device,
     }
 

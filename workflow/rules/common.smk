@@ -3,6 +3,7 @@
 
 import os
 import sys
+from pathlib import Path
 from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
@@ -14,6 +15,7 @@ from gmgan.pipeline.checks import suite_mistakes
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import extractor_owner, suite_runs
 from gmgan.pipeline.stages import STAGES
+from gmgan.pipeline.targets import job_of
 from gmgan.runtime import gpu, worker
 
 
@@ -39,6 +41,10 @@ try:
     GRAPH = Graph(PARAMS)
     # Missing or invalid plug-ins fail here, before any job starts.
     GRAPH.fingerprint(GRAPH.job("report", suite=SUITE))
+    # So do targets that no stage makes (Snakemake knows its targets only later).
+    for target in sys.argv[1:] if workflow.is_main_process else []:
+        if target.startswith(f"{GRAPH.results}/"):
+            job_of(GRAPH, Path(target), SUITE)
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
