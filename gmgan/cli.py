@@ -400,6 +400,23 @@ def _list(state: State, suite: str | None) -> None:
 
 
 @_command(
+    "compare",
+    "Say what changed between two suites, two revisions, or a suite and reference results.",
+    [],
+    "quick mnist-short",
+    "reference/quick quick",
+    "HEAD~1: quick",
+)
+@click.argument("a")
+@click.argument("b")
+@click.pass_obj
+def _compare(state: State, a: str, b: str) -> None:
+    from gmgan.commands.compare import compare_results
+
+    print("\n".join(compare_results(state.runner, a, b)))
+
+
+@_command(
     "settle",
     "Let Snakemake trust results from elsewhere that fit params and code.",
     ["suite"],

@@ -98,7 +98,12 @@ class Graph:
     def path(self, ref: Ref) -> Path:
         """The path of a file of a job."""
         job = Job(ref.stage, ref.key)
-        return self.results / ref.stage.writes[ref.output].path.format(**job.names)
+        folder = self.folder_of(*ref.key) if ref.stage.per == ("suite",) else self.results
+        return folder / ref.stage.writes[ref.output].path.format(**job.names)
+
+    def folder_of(self, suite: Any) -> Path:
+        """Where page and tables of a suite are: the results folder for the one of params.yaml."""
+        return self.results if suite == self.params.suite else self.results / suite
 
     def outputs(self, job: Job) -> dict[str, Path]:
         """The files of a job by name."""
@@ -106,8 +111,6 @@ class Graph:
 
     def log(self, job: Job) -> Path:
         """The file to which the rule writes the log of a job."""
-        if job.stage.per == ("suite",):
-            return self.results / "logs" / f"{job.stage.name}.log"
         return self.results / "logs" / job.stage.name / f"{'.'.join(map(str, job.key))}.log"
 
     def input_files(self, job: Job) -> list[str]:

@@ -19,11 +19,14 @@ def job_of(graph: Graph, path: Path, suite: str) -> Job:
     exist.
     """
     name = path.relative_to(graph.results).as_posix()
+    owner = next((s for s in graph.params.suites if name.startswith(f"{s}/")), graph.params.suite)
+    name = name.removeprefix(f"{owner}/")
     for stage, _, pattern in _patterns():
         if match := pattern.fullmatch(name):
-            names = {"suite": suite, **match.groupdict()}
+            if STAGES[stage].per == ("suite",) and owner != suite:
+                raise GmganError(f"{path} is of the suite {owner}: add --config suite={owner}")
             try:
-                return graph.job(stage, **names)
+                return graph.job(stage, suite=suite, **match.groupdict())
             except GmganError as error:
                 raise GmganError(f"{path}: {error}") from error
     folder, _, file = name.rpartition("/")

@@ -83,6 +83,7 @@ def report(
     drawings = {f"{s.name}.{name}": draw for s in sections for name, draw in s.drawings.items()}
     drawn = dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
     content = page.render(
+        "report.html.j2",
         suite=settings.suite,
         title=settings.title,
         sections=[section.content(drawn) for section in sections],

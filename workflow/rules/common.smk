@@ -3,6 +3,7 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from shlex import quote
 
@@ -11,12 +12,16 @@ sys.path.insert(0, workflow.basedir)
 from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Folder
+from gmgan.pipeline import view
 from gmgan.pipeline.checks import suite_mistakes
+from gmgan.pipeline.costs import expected_seconds
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import extractor_owner, suite_runs
+from gmgan.pipeline.index import write_index
 from gmgan.pipeline.stages import STAGES
 from gmgan.pipeline.targets import job_of
 from gmgan.runtime import gpu, worker
+from snakemake.logging import logger
 
 
 
@@ -39,6 +44,12 @@ try:
     SUITE = str(config.get("suite", PARAMS.suite))
     RUNS = suite_runs(PARAMS, SUITE)
     GRAPH = Graph(PARAMS)
+    if workflow.is_main_process and any(Path(".snakemake/incomplete").glob("*")):
+        from gmgan.pipeline.runner import Runner
+        from gmgan.pipeline.settle import recover
+
+        for kept in recover(Runner(PARAMS), SUITE, PARAMS_FILE):
+            print(f"gmgan: kept what an interrupted call made: {kept}", file=sys.stderr)
     # Missing or invalid plug-ins fail here, before any job starts.
     GRAPH.fingerprint(GRAPH.job("report", suite=SUITE))
     # So do targets that no stage makes (Snakemake knows its targets only later).
@@ -59,6 +70,42 @@ shell.prefix(
 )
 
 
+def jobs_to_run():
+    """The jobs of this call, once Snakemake knows them."""
+    return [
+        view.Job(job.rule.name, dict(job.wildcards.items())) for job in workflow.dag.needrun_jobs()
+    ]
+
+
+def attach_view():
+    """Show this project's view instead of Snakemake's lines, unless these are asked for."""
+    settings = workflow.output_settings
+    asked = settings.printshellcmds or settings.verbose or settings.debug_dag
+    if not workflow.is_main_process or settings.log_handler_settings or asked:
+        return None
+    seconds = cache(lambda: expected_seconds(GRAPH, SUITE))
+    shown = view.View(
+        title=f"suite {SUITE}: {PARAMS.suites[SUITE].title}",
+        planned=jobs_to_run,
+        expected=lambda job: seconds()(job.rule, job.wildcards),
+        cores=workflow.resource_settings.cores or 1,
+        dry_run=settings.dryrun,
+        quiet="all" in map(str, settings.quiet or ()) and not settings.dryrun,
+        stream=sys.stdout if settings.stdout else sys.stderr,
+    )
+    for handler in list(logger.handlers):
+        if handler.name == "DefaultStreamHandler":
+            logger.removeHandler(handler)
+            logger.addHandler(shown)
+    return shown
+
+
+def finish_view(page=None):
+    """End the view, if there is one."""
+    if VIEW:
+        VIEW.finish(page)
+
+
 def start_worker():
     """Local jobs on the CPU start as forks of one process that has loaded the libraries."""
     if workflow.local_exec and not gpus() and sys.platform == "linux":
@@ -76,6 +123,9 @@ def schedule_on_events():
     limiter = getattr(scheduler, "job_rate_limiter", None)
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
+
+
+VIEW = attach_view()
 
 
 wildcard_constraints:
@@ -124,7 +174,8 @@ def writes(stage, **shown):
     """The output files of a stage's rule; shown: how Snakemake's own report presents some."""
     paths = {}
     for name, artifact in STAGES[stage].writes.items():
-        path = f"{GRAPH.results}/{artifact.path}"
+        of_suite = STAGES[stage].per == ("suite",)
+        path = f"{GRAPH.folder_of(SUITE) if of_suite else GRAPH.results}/{artifact.path}"
         if isinstance(artifact, Folder):
             path = directory(path)
         paths[name] = report(path, **shown[name]) if name in shown else path
