@@ -17,8 +17,7 @@ LINT := ruff ruff-format snakefmt mypy lint-imports
 .PHONY: all setup test lint $(LINT) bench lock
 
 all: setup
-	$(BIN)/snakemake --cores $(CORES) --quiet rules -- all
-	@echo "Read results/report.html"
+	$(BIN)/snakemake --cores $(CORES) -- all
 
 setup: .venv/stamp
 

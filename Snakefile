@@ -27,6 +27,15 @@ onstart:
     schedule_on_events()
 
 
+onsuccess:
+    write_index(GRAPH)
+    finish_view(files("report", "page", suite=SUITE))
+
+
+onerror:
+    finish_view()
+
+
 rule all:
     default_target: True
     input:

@@ -79,7 +79,7 @@ class State:
             os.environ[name] = str(self.params.execution.threads)
         from gmgan.pipeline.runner import Runner
 
-        return Runner(self.params, self.results)
+        return Runner(self.params, self.results, params_file=self.params_file)
 
     def suite(self, name: str | None) -> str:
         """The suite that was asked for, or the one that params.yaml names."""
@@ -306,9 +306,9 @@ def _score_images(
 ) -> None:
     from gmgan.commands.score_images import score_images
 
-    rows, left_out = score_images(state.runner, dataset, images, extractor)
-    for reason in left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+    rows, remarks = score_images(state.runner, dataset, images, extractor)
+    for remark in remarks:
+        print(f"gmgan: {remark}", file=sys.stderr)
     if as_json:
         print(json.dumps(rows, indent=1))
         return
@@ -349,6 +349,46 @@ def _export(state: State, run: str, out: Path) -> None:
 
 
 @_command(
+    "verify",
+    "Make a run again from nothing, in a scratch folder, and compare it with the stored one.",
+    ["run"],
+    RUN,
+)
+@click.pass_obj
+def _verify(state: State, run: str) -> int:
+    from gmgan.commands.verify import other_machine, verify
+
+    files, differing = 0, 0
+    for path, equal in verify(state.runner, run):
+        print(f"{'equal' if equal else 'DIFFERS'}\t{path}", flush=True)
+        files, differing = files + 1, differing + (not equal)
+    print(f"{files - differing} of {files} files are equal")
+    if differing and (reason := other_machine(state.runner, run)):
+        print(f"stored on another machine or with other libraries: {reason}")
+    return int(differing > 0)
+
+
+@_command(
+    "new-dataset",
+    "Look at a folder or zip of images, and add a data set and a suite for it to params.yaml.",
+    [],
+    "photos/",
+    "photos.zip --name cats-and-dogs --size 64",
+)
+@click.argument("images", type=PATH)
+@click.option("--name", metavar="NAME", help="of the new entries (default: the folder's)")
+@click.option("--size", type=int, metavar="PIXELS", help="default: what fits, at most 32")
+@click.option("--dry-run", is_flag=True, help="print the entries and write nothing")
+@click.pass_obj
+def _new_dataset(
+    state: State, images: Path, name: str | None, size: int | None, dry_run: bool
+) -> None:
+    from gmgan.commands.new_dataset import new_dataset
+
+    print("\n".join(new_dataset(Path(state.params_file), images, name, size, not dry_run)))
+
+
+@_command(
     "list", "List the runs of a suite, their budgets and how far they are.", ["suite"], "", SUITE
 )
 @click.pass_obj
@@ -357,6 +397,23 @@ def _list(state: State, suite: str | None) -> None:
     for run in grid.suite_runs(state.params, state.suite(suite)):
         kimg = grid.settings(state.params, run).training.kimg
         print(f"{run}\t{kimg:g} kimg\t{runner.state_of(run)}")
+
+
+@_command(
+    "compare",
+    "Say what changed between two suites, two revisions, or a suite and reference results.",
+    [],
+    "quick mnist-short",
+    "reference/quick quick",
+    "HEAD~1: quick",
+)
+@click.argument("a")
+@click.argument("b")
+@click.pass_obj
+def _compare(state: State, a: str, b: str) -> None:
+    from gmgan.commands.compare import compare_results
+
+    print("\n".join(compare_results(state.runner, a, b)))
 
 
 @_command(

@@ -45,7 +45,7 @@ class Project:
 
     def plan(self, *arguments):
         """{rule: [run or data set, ...]} of the jobs that a dry run would start."""
-        done = self.snakemake("-n", *arguments)
+        done = self.snakemake("-n", "-p", *arguments)  # -p: Snakemake's own lines
         jobs, rule = {}, None
         for line in done.stdout.splitlines():
             words = line.split()
@@ -116,9 +116,10 @@ def project(tmp_path):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A project in which the suite `ci` has run on two cores; copy it before changing it."""
+    """A project whose suite `ci` has run on two cores; copy it before changing it."""
     project = make_project(tmp_path_factory.mktemp("finished"))
-    project.snakemake("all", "--config", "suite=ci")
+    project.edit("params.yaml", "suite: quick", "suite: ci")
+    project.snakemake("all")
     return project
 
 

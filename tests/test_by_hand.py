@@ -117,6 +117,7 @@ def test_too_few_images_leave_scores_out_and_say_so(finished, tmp_path):
     assert "quality" in table
     assert "fid" not in table
     assert "left out: a Frechet distance in 32 dimensions needs more than 32 samples" in done.stderr
+    assert "warning: 20 images, the runs of digits-ci are scored on 300" in done.stderr
 
 
 def test_images_of_ones_own_are_sorted_by_component(finished, tmp_path):

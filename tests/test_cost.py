@@ -57,7 +57,7 @@ def printed(runner, suite, device="cpu"):
 
 @pytest.mark.parametrize("suite", ["ci", "paper", "mnist-finetune"])
 def test_counts_are_those_of_snakemakes_plan(project, runner, suite):
-    plan = project.snakemake("-n", "all", "--config", f"suite={suite}").stdout
+    plan = project.snakemake("-n", "-p", "all", "--config", f"suite={suite}").stdout
     total = int(re.search(r"^total +(\d+)$", plan, re.MULTILINE)[1]) - 1  # `all` does nothing
     outputs = [
         path

@@ -7,12 +7,9 @@ import subprocess
 import sys
 
 import pytest
-import yaml
 from conftest import ROOT
 
-from gmgan.config.loader import load
 from gmgan.evaluation.metrics import METRICS
-from gmgan.pipeline.grid import suite_runs
 
 pytestmark = pytest.mark.pipeline
 
@@ -32,17 +29,6 @@ def test_commands_print_what_the_page_shows(finished, tmp_path, page):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_the_entry_for_ones_own_images_is_valid(tmp_path):
-    (block,) = re.findall("```yaml\n(.*?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
-    entries = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for section, added in yaml.safe_load(block).items():
-        entries[section] |= added
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(entries))
-    params = load(tmp_path / "params.yaml")
-    assert len(suite_runs(params, "photos")) == 6
-    assert params.datasets["photos"].source.sample_shape == (32, 32, 3)
 
 
 def test_the_page_of_metrics_shows_their_records():

@@ -112,6 +112,6 @@ def test_local_jobs_are_limited_to_gpus_times_slots(project, machine, more, limi
     project.edit("params.yaml", "gpu_slots: 1", "gpu_slots: 3")
     done = project.snakemake("results/data/toy-ring.json", *more, PATH=machine["PATH"])
     assert re.search(rf"Provided resources: .*gpu=\D*{limit}\b", done.stdout + done.stderr)
-    plan = project.snakemake("-n", "all", "--config", "suite=ci", PATH=machine["PATH"]).stdout
+    plan = project.snakemake("-n", "-p", "all", "--config", "suite=ci", PATH=machine["PATH"]).stdout
     asked = [line for line in plan.splitlines() if "resources:" in line and "gpu=1" in line]
     assert len(asked) == 21  # all but prepare, floor, score, collect, report

@@ -241,6 +241,7 @@ def test_one_core_gives_the_same_scores(finished, tmp_path):
     from conftest import make_project
 
     project = make_project(tmp_path / "p") if (tmp_path / "p").mkdir() is None else None
+    project.edit("params.yaml", "suite: quick", "suite: ci")
     project.snakemake(*CI, cores=1)
     tables = [
         pd.read_csv(p.folder / "results" / "scores.csv").drop(columns=["train_seconds"])

@@ -19,7 +19,8 @@ from gmgan.runtime.progress import Progress
 def score_images(
     runner: Runner, dataset: str, path: Path, extractor: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Rows of scores of the images in `path`, and the reasons of those that were left out.
+    """Rows of scores of the images in `path`, and what to know: reasons of those left out, and
+    that there are fewer images than the runs are scored on.
 
     They are compared with the same real samples as the runs of `dataset`. extractor: one of the
     data set's; None: its first. Raises GmganError for points, images of another size, or a data set
@@ -50,4 +51,10 @@ def score_images(
         METRICS,
         left_out.append,
     )
-    return [asdict(score) for score in scores], [str(error) for error in left_out]
+    remarks = [f"left out: {error}" for error in left_out]
+    if len(images) < settings.n_fake:
+        remarks.append(
+            f"warning: {len(images)} images, the runs of {dataset} are scored on "
+            f"{settings.n_fake}: FID and KID of fewer images are biased; do not compare them"
+        )
+    return [asdict(score) for score in scores], remarks

@@ -121,13 +121,3 @@ class Evaluation(Scoring):
             if load_code("gmgan.evaluation.metrics:built_in")(name):
                 raise ValueError(f"metrics.{name} has the name of a built-in score; choose another")
         return self
-
-    @model_validator(mode="after")
-    def _counts_fit(self) -> Self:
-        if self.sweep.n > min(self.n_real, self.n_fake):
-            raise ValueError(
-                f"sweep.n is {self.sweep.n}, more than n_real {self.n_real} or n_fake {self.n_fake}"
-            )
-        if any(count >= self.n_fake for count in self.fid_also_at):
-            raise ValueError(f"fid_also_at must be below n_fake {self.n_fake}")
-        return self

@@ -4,7 +4,8 @@
 is allowed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from gmgan import plugins
 from gmgan.config.base import Location, section_of
+from gmgan.config.counts import count_mistakes
 from gmgan.config.params import Params
 from gmgan.errors import GmganError, unknown_name
 
@@ -20,10 +22,15 @@ EXTENDABLE = {"datasets", "models", "suites"}  # sections whose entries may exte
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
 
 
-def load(path: str | Path = "params.yaml") -> Params:
+def load(
+    path: str | Path = "params.yaml",
+    further: Callable[[Params], Iterable[tuple[Location, str]]] = lambda params: (),
+) -> Params:
     """Read and validate a params file; modules of plug-ins are then looked for in its folder.
 
-    Raises GmganError with one line for each mistake: `file:line: key: what is wrong`.
+    further: finds more mistakes, as (location in the file, text), in params that are valid or have
+    their invalid values left out. Raises GmganError with one line for each mistake:
+    `file:line: key: what is wrong`.
     """
     path = Path(path)
     tree, raw = _read(path)
@@ -31,18 +38,42 @@ def load(path: str | Path = "params.yaml") -> Params:
     wrong: dict[Location, str] = {}
     merged = {**raw, **{name: _complete(raw, name, wrong) for name in EXTENDABLE & raw.keys()}}
     texts = [((*place, "extends"), text) for place, text in wrong.items()]
+    params: Params | None
     try:
         params = Params.model_validate(merged, context=merged)
     except ValidationError as error:
-        texts += [(e["loc"], e["msg"]) for e in error.errors() if e["loc"][:2] not in wrong]
+        found = [(e["loc"], e["msg"]) for e in error.errors()]
+        texts += [(place, text) for place, text in found if place[:2] not in wrong]
+        params = _valid_part(merged, [place for place, _ in found])
+    if params is not None:
+        found = list(further(params))
+        checked = {place[:2] for place, _ in found}
+        others = [name for name in params.datasets if ("datasets", name) not in checked]
+        texts += [*found, *count_mistakes(params, dict.fromkeys(others))]
     for location, text in texts:
         line, key = _place(tree, raw, location)
         lines.append((line, f"{key}: {text}"))
     if lines:
         unique = sorted(dict.fromkeys(lines), key=lambda item: item[0])
         raise GmganError("\n".join(f"{path}:{line}: {text}" for line, text in unique))
+    assert params is not None  # else there were mistakes
     plugins.look_in(path.parent)
     return params
+
+
+def _valid_part(merged: dict[str, Any], places: Iterable[Location]) -> Params | None:
+    """The params without the values at `places`; None if they are still not valid."""
+    rest = deepcopy(merged)
+    for *above, last in places:
+        node: Any = rest
+        for part in above:
+            node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(last, None)
+    try:
+        return Params.model_validate(rest, context=rest)
+    except ValidationError:
+        return None
 
 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:

@@ -23,6 +23,11 @@ from gmgan.errors import GmganError, unknown_name
 
 _Settings = TypeVar("_Settings", Latent, Training)
 Many = Field(min_length=1)
+# A suite has a folder of its own beside these.
+RESULT_FOLDERS = (
+    *("archives", "changes", "checkpoints", "compare", "data", "drawn", "extractors", "figures"),
+    *("logs", "real", "reference", "runs", "tables"),
+)
 
 
 class Dataset(Strict):
@@ -149,6 +154,12 @@ def _entry_name(name: str) -> str:
     raise ValueError(f"names are lower-case letters, digits and hyphens (got {name!r})")
 
 
+def _suite_name(name: str) -> str:
+    if name in RESULT_FOLDERS:
+        raise ValueError(f"'{name}' is a folder of results; choose another name for the suite")
+    return name
+
+
 EntryName = Annotated[str, AfterValidator(_entry_name)]
 
 
@@ -161,7 +172,7 @@ class Params(Strict):
     networks: dict[str, Network]
     models: dict[EntryName, Model]
     extractors: dict[str, Extractor]
-    suites: dict[EntryName, Suite]
+    suites: dict[Annotated[EntryName, AfterValidator(_suite_name)], Suite]
 
     @cached_property
     def source_names(self) -> dict[str, str]:

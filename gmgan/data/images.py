@@ -3,7 +3,7 @@
 import hashlib
 import io
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -27,28 +27,39 @@ def read(source: ImagesSource, archives: Archives) -> Splits:
     Raises GmganError when the path is missing, its hash is not the expected one, the archive or an
     image cannot be read, or the layout is neither SPLIT/CLASS/image nor CLASS/image.
     """
-    path, fraction = archives(source.path), source.test_fraction
+    path = archives(source.path)
     if path is None:
         cure = "put it there or set GMGAN_MIRROR to the folder that holds it"
         raise GmganError(f"source.path: no {source.path}; {cure}")
     if source.sha256:
         _check_hash(path, source.sha256)
     with image_files(path) as files:
-        parts = [PurePosixPath(name).parts for name in files]
-        if all(len(part) == 3 and part[0] in ("train", "test") for part in parts):
-            is_test = np.array([part[0] == "test" for part in parts])
-        elif all(len(part) == 2 for part in parts):
-            is_test = np.array([_held_out(name, fraction) for name in files])
-        else:
-            layout = "CLASS/image or train/CLASS/image and test/CLASS/image"
-            raise GmganError(f"{path}: expected {layout}")
-        classes, labels = np.unique([part[-2] for part in parts], return_inverse=True)
+        is_test = assign(path, files, source.test_fraction)
+        names = [PurePosixPath(name).parts[-2] for name in files]
+        classes, labels = np.unique(names, return_inverse=True)
         if source.classes not in (None, len(classes)):
             text = f"has {len(classes)} classes, source.classes says {source.classes}"
             raise GmganError(f"{path} {text}")
         images = decode(path, files, source.sample_shape, source.resize)
     train, test = ~is_test, is_test
     return Splits(images[train], labels[train], images[test], labels[test], classes.tolist())
+
+
+def assign(path: Path, names: Iterable[str], fraction: float) -> np.ndarray:
+    """Which of the images called `names` belong to the test split (bool, N).
+
+    By their folder, or a `fraction` of them by a hash of the name. Raises GmganError if the layout
+    is neither SPLIT/CLASS/image nor CLASS/image; `path` names the folder.
+    """
+    parts = [PurePosixPath(name).parts for name in names]
+    if all(len(part) == 3 and part[0] in ("train", "test") for part in parts):
+        return np.array([part[0] == "test" for part in parts])
+    if all(len(part) == 2 for part in parts):
+        return np.array([_held_out("/".join(part), fraction) for part in parts])
+    odd = next(name for name, part in zip(names, parts, strict=True) if len(part) != 2)
+    raise GmganError(
+        f"{path}: expected CLASS/image, or train/CLASS/image and test/CLASS/image (got {odd})"
+    )
 
 
 def _check_hash(path: Path, expected: str) -> None:

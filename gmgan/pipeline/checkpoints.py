@@ -1,6 +1,7 @@
 """The file that holds the state of a training, from which a killed job continues."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,14 +64,25 @@ class CheckpointFile:
                 self._refuse_others(path, stored)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
-            raise GmganError(f"{path} is damaged ({error}); {self._cure()}") from error
+            what = "no checkpoint of a training" if self.resume else "damaged"
+            raise GmganError(f"{path} is {what} ({error}); {self._cure()}") from error
         except (KeyError, ValueError) as error:
             raise GmganError(f"{path} is no checkpoint of a training; {self._cure()}") from error
         if stored["arrays"] != {name: hash_array(t.numpy()) for name, t in tensors.items()}:
             raise GmganError(
                 f"{path} is damaged (its content is not the one that was written); {self._cure()}"
             )
+        kimg = _kimg(stored)
+        print(f"gmgan: going on from {kimg:g} kimg of {path}", file=sys.stderr, flush=True)
         return CheckpointState(tensors, stored["state"], str(path))
+
+    def kimg(self) -> float | None:
+        """Thousands of images of the stored state; None if there is none that can be read."""
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                return _kimg(json.loads((file.metadata() or {})["about"]))
+        except (SafetensorError, OSError, KeyError, ValueError):
+            return None
 
     def remove(self) -> None:
         """Forget the state: the training's outputs have been written."""
@@ -89,7 +101,13 @@ class CheckpointFile:
             )
 
     def _cure(self) -> str:
-        return "choose another file" if self.resume else "delete it and train again"
+        place = "choose a file of results/checkpoints"
+        return place if self.resume else "delete it and train again"
+
+
+def _kimg(stored: dict[str, Any]) -> float:
+    history = stored["state"]["history"]
+    return float(history[-1]["kimg"]) if history else 0.0
 
 
 def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:

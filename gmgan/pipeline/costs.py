@@ -4,8 +4,9 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 from pydantic import ValidationError
@@ -128,10 +129,43 @@ def measured_by(graph: Graph, device: str) -> Measured:
         measured.speeds[_kind(params, settings)].append(record.images_per_second)
         for stage in (stage for stage in STAGES.values() if "run" in stage.per):
             for log in (graph.results / "logs" / stage.name).glob(f"{settings.run}.*"):
-                if seconds := _SECONDS.findall(log.read_text(errors="replace")):
-                    place = settings.run.dataset, stage.name
-                    measured.seconds[place].append(float(seconds[-1]))
+                if seconds := _seconds_in(log):
+                    measured.seconds[settings.run.dataset, stage.name].append(seconds[-1])
     return measured
+
+
+def expected_seconds(graph: Graph, suite: str) -> Callable[[str, Mapping[str, str]], float | None]:
+    """A function that gives the seconds of a job of a rule, by its wildcards.
+
+    By measured speeds and times; None where nothing was measured, 0 for rules without a stage.
+    """
+    chosen = graph.params.execution.device
+    device = chosen if chosen != "auto" else "cuda" if gpu.devices() else "cpu"
+    measured = measured_by(graph, device)
+
+    def expected(rule: str, wildcards: Mapping[str, str]) -> float | None:
+        if rule not in STAGES:
+            return 0.0
+        job = graph.job(rule, suite=suite, **wildcards)
+        at = graph.scope(job)
+        if rule == "train":
+            speeds = measured.speeds.get(_kind(graph.params, at.run_settings))
+            return 1000 * at.run_settings.training.kimg / median(speeds) if speeds else None
+        if "run" in job.names:
+            seconds = measured.seconds.get((at.dataset, rule))
+        else:
+            seconds = _seconds_in(graph.log(job))
+        return median(seconds) if seconds else None
+
+    return expected
+
+
+def _seconds_in(log: Path) -> list[float]:
+    """The times that a log gives, in order; empty if there is none."""
+    try:
+        return [float(each) for each in _SECONDS.findall(log.read_text(errors="replace"))]
+    except OSError:
+        return []
 
 
 def measure(runner: Runner, run: Run, seconds: float) -> float:

@@ -1,7 +1,6 @@
 """The jobs of a project: the page of stages applied to the params."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -99,7 +98,12 @@ class Graph:
     def path(self, ref: Ref) -> Path:
         """The path of a file of a job."""
         job = Job(ref.stage, ref.key)
-        return self.results / ref.stage.writes[ref.output].path.format(**job.names)
+        folder = self.folder_of(*ref.key) if ref.stage.per == ("suite",) else self.results
+        return folder / ref.stage.writes[ref.output].path.format(**job.names)
+
+    def folder_of(self, suite: Any) -> Path:
+        """Where page and tables of a suite are: the results folder for the one of params.yaml."""
+        return self.results if suite == self.params.suite else self.results / suite
 
     def outputs(self, job: Job) -> dict[str, Path]:
         """The files of a job by name."""
@@ -107,20 +111,7 @@ class Graph:
 
     def log(self, job: Job) -> Path:
         """The file to which the rule writes the log of a job."""
-        if job.stage.per == ("suite",):
-            return self.results / "logs" / f"{job.stage.name}.log"
         return self.results / "logs" / job.stage.name / f"{'.'.join(map(str, job.key))}.log"
-
-    def state_of(self, run: Run) -> str:
-        """The state of a run: `-` (untrained), `trained`, `scored`, or how its training failed."""
-        if not self.outputs(self.job("train", run=run))["record"].exists():
-            return "-"
-        record = self.outputs(self.job("train", run=run))["record"]
-        status = json.loads(record.read_text())["status"]
-        if status != "ok":
-            return status
-        scored = self.outputs(self.job("score", run=run))["scores"].exists()
-        return "scored" if scored else "trained"
 
     def input_files(self, job: Job) -> list[str]:
         """The files that a job reads, and the files that carry their stamps."""

@@ -9,6 +9,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gmgan.pipeline.files import sha256, write_text
+
+CHANGES = "changes/{changes}.patch"  # below the results folder
+NEW_FILES = (":(top,glob)*.py", ":(top,glob)*.yaml", ":(top)gmgan", ":(top)workflow")
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -23,13 +27,25 @@ LIBRARIES = (
 
 @lru_cache(maxsize=1)
 def provenance() -> dict[str, Any]:
-    """What made an artifact: revision of the code, versions of the libraries, the machine."""
+    """What made an artifact: revision of the code, versions of the libraries, the machine.
+
+    `changes` identifies what was not committed: the patch is in CHANGES of the results folder.
+    """
+    difference = changes()
     return {
-        "revision": _revision(),
+        "revision": _revision(difference),
+        "changes": difference and sha256(difference.encode())[:16],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in LIBRARIES},
         "host": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
     }
+
+
+def keep_changes(results: Path) -> None:
+    """Store the patch of what was not committed, if there is any and it is not there yet."""
+    patch, identifier = changes(), provenance()["changes"]
+    if patch and not (path := results / CHANGES.format(changes=identifier)).exists():
+        write_text(path, patch)
 
 
 def _version(distribution: str) -> str | None:
@@ -39,23 +55,36 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _revision() -> str | None:
-    """The commit, and whether code or params differ from it; results in Git are neither."""
-    folder = Path(__file__).parent
-    others = (":(top,exclude)results", ":(top,exclude)dvc.lock", ":(top,exclude).dvc")
+def _git(*arguments: str | Path, expected: tuple[int, ...] = (0,)) -> str | None:
+    """What git prints about the project; None outside a checkout."""
+    command = ["git", "-C", Path(__file__).parents[2], *arguments]
     try:
-        head = subprocess.run(
-            ["git", "-C", folder, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        changed = subprocess.run(
-            ["git", "-C", folder, "status", "--porcelain", "-uno", "--", ":/", *others],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    except OSError:
         return None
-    return head + ("+changes" if changed else "")
+    return done.stdout if done.returncode in expected else None
+
+
+def _revision(difference: str | None) -> str | None:
+    """The commit, and whether code or params differ from it."""
+    head = _git("rev-parse", "HEAD")
+    return head and head.strip() + ("+changes" if difference else "")
+
+
+@lru_cache(maxsize=1)
+def changes() -> str | None:
+    """What differs from the commit, as a patch: files that Git knows, and new code and params.
+
+    Results in Git are neither. Empty if nothing differs; None outside a checkout.
+    """
+    others = (":(top,exclude)results", ":(top,exclude)dvc.lock", ":(top,exclude).dvc")
+    difference = _git("diff", "--binary", "HEAD", "--", ":/", *others)
+    new = ("ls-files", "--others", "--exclude-standard", "-z", "--", *NEW_FILES)
+    names = (_git(*new) or "").split("\0") if difference is not None else []
+    for name in filter(None, names):
+        patch = _git("diff", "--no-index", "--", os.devnull, name, expected=(0, 1))
+        difference = (difference or "") + (patch or "")
+    return difference
 
 
 def _processor() -> str:

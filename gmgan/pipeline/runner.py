@@ -5,6 +5,7 @@ expected fingerprint and contain exactly what was written. Every file is written
 at all, the one with the stamp last.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -20,7 +21,7 @@ from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Json, Stamped, hash_file, with_hashes
 from gmgan.pipeline.checkpoints import CheckpointFile
 from gmgan.pipeline.graph import Graph, Job
-from gmgan.pipeline.provenance import provenance
+from gmgan.pipeline.provenance import keep_changes, provenance
 from gmgan.pipeline.stage import Ref, Refs
 from gmgan.records import Stored
 
@@ -28,9 +29,15 @@ from gmgan.records import Stored
 class Runner(Graph):
     """The jobs of a project, and how they are run."""
 
-    def __init__(self, params: Params, results: str | Path = "results", processes: int = 1):
+    def __init__(
+        self,
+        params: Params,
+        results: str | Path = "results",
+        processes: int = 1,
+        params_file: str | Path = "params.yaml",
+    ):
         super().__init__(params, results)
-        self.processes = processes
+        self.processes, self.params_file = processes, params_file
         self._stamps: dict[Job, dict[str, Any]] = {}
 
     def run(self, job: Job, resume: Path | None = None) -> None:
@@ -101,6 +108,7 @@ class Runner(Graph):
             stamp = {"fingerprint": self.fingerprint(job), "files": hashes}
             if isinstance(artifact, Json):  # 25 ms; records of arrays do not show it
                 stamp["provenance"] = provenance()
+                keep_changes(self.results)
             record = with_hashes(artifact, values[stage.carrier], hashes)
             artifact.write_stamped(paths[stage.carrier], record, stamp)
 
@@ -122,6 +130,22 @@ class Runner(Graph):
         path = self.results / "checkpoints" / name
         return CheckpointFile(path, fingerprint, hashed(self.settings(job)), resume)
 
+    def state_of(self, run: Run) -> str:
+        """How far a run is: `scored`, `trained`, how its training failed, or `-` (untrained).
+
+        Where a training was interrupted: `interrupted at ... kimg`; it goes on from there.
+        """
+        job = self.job("train", run=run)
+        record = self.outputs(job)["record"]
+        if not record.exists():
+            kimg = self.checkpoint(job).kimg()
+            return "-" if kimg is None else f"interrupted at {kimg:.4g} kimg"
+        status = json.loads(record.read_text())["status"]
+        if status != "ok":
+            return status
+        scored = self.outputs(self.job("score", run=run))["scores"].exists()
+        return "scored" if scored else "trained"
+
     def archives(self) -> Archives:
         """The places that are searched for raw files; downloads are kept in the results folder."""
         return Archives(self.results / "archives")
@@ -135,7 +159,7 @@ class Runner(Graph):
             "checkpoint_seconds": lambda: execution.checkpoint_seconds,
             "threads": lambda: execution.threads,
             "processes": lambda: self.processes,
-            "provenance": provenance,
+            "provenance": lambda: {**provenance(), "params_file": str(self.params_file)},
         }
         return handles[name]()
 

@@ -5,14 +5,20 @@ copy have other times and no records: Snakemake would make valid files again and
 Here the fingerprint and the hashes in each file decide.
 """
 
+import base64
+import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gmgan.errors import GmganError
 from gmgan.pipeline.graph import Job
 from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.targets import job_of
+
+RECOVERING = "GMGAN_RECOVERING"  # set for the Snakemake that marks files
 
 
 def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, int]:
@@ -40,6 +46,48 @@ def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, in
         targets = [str(min(files[job])) for job in sound if job not in read]
         _snakemake("--touch", "--forceall", *options, "--", *targets)
     return len(sound), len(removed)
+
+
+def recover(runner: Runner, suite: str, params_file: str | Path) -> list[Job]:
+    """Mark results as made that an interrupted Snakemake did not record, though they are whole.
+
+    A job whose Snakemake was interrupted may run to its end; its files fit params and code then,
+    and need not be made again. Returns the jobs. Raises GmganError if Snakemake cannot mark them.
+    """
+    if os.environ.get(RECOVERING) or any(Path(".snakemake/locks").glob("*")):
+        return []  # another Snakemake is at work
+    jobs: dict[Job, None] = {}
+    for path in _unrecorded():
+        with suppress(GmganError, ValueError):  # no file of ours
+            jobs[job_of(runner, path, suite)] = None
+    whole = [job for job in jobs if job.stage.carrier and runner.fits(job)]
+    if whole:
+        files = [str(path) for job in whole for path in runner.outputs(job).values()]
+        options = ("--config", f"suite={suite}", f"params={params_file}", "--quiet", "all")
+        with _environment(RECOVERING, "1"):
+            _snakemake("--touch", "--nolock", "--rerun-incomplete", *options, "--", *files)
+    return whole
+
+
+def _unrecorded() -> list[Path]:
+    """The files that Snakemake takes for incomplete: names of its markers, in base64."""
+    folder = Path(".snakemake/incomplete")
+    found = []
+    for marker in folder.rglob("*"):
+        if marker.is_file():
+            name = "".join(part.removeprefix("@") for part in marker.relative_to(folder).parts)
+            with suppress(ValueError):
+                found.append(Path(base64.urlsafe_b64decode(name).decode()))
+    return [path for path in found if path.exists()]
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _remove(paths: Iterable[Path]) -> bool:

@@ -283,7 +283,7 @@ NUMBERS: Reads = dict(
 
 collect = Stage(
     name="collect",
-    title="Gather a suite's scores into results/scores.csv.",
+    title="Gather a suite's scores into scores.csv.",
     per=("suite",),
     reads=NUMBERS,
     writes=dict(
@@ -309,7 +309,7 @@ def _report_settings(at: Scope) -> settings.ReportSettings:
 
 report = Stage(
     name="report",
-    title="Write results/report.html.",
+    title="Write the page of a suite, its tables and figures.",
     per=("suite",),
     reads=dict(
         **NUMBERS,

@@ -6,8 +6,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 
-def render(**content: Any) -> str:
-    """The report as one self-contained HTML document; text is escaped, figures are not."""
+def render(template: str, **content: Any) -> str:
+    """A template as one self-contained HTML document; text is escaped, figures are not."""
     folder = resources.files("gmgan.report") / "templates"
     environment = Environment(
         autoescape=True,
@@ -16,4 +16,4 @@ def render(**content: Any) -> str:
         lstrip_blocks=True,
         loader=FunctionLoader(lambda name: (folder / name).read_text()),
     )
-    return environment.get_template("report.html.j2").render(**content)
+    return environment.get_template(template).render(**content)

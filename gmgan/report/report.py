@@ -83,6 +83,7 @@ def report(
     drawings = {f"{s.name}.{name}": draw for s in sections for name, draw in s.drawings.items()}
     drawn = dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
     content = page.render(
+        "report.html.j2",
         suite=settings.suite,
         title=settings.title,
         sections=[section.content(drawn) for section in sections],
@@ -93,7 +94,8 @@ def report(
         seeds=sorted({run.seed for run in runs}),
         machines=_machines(trainings.values()),
         train_seconds=sum(record.seconds for record in trainings.values()),
-        numbers=_numbers(trainings, table, sweep, sections, material, tradeoffs, floors),
+        numbers=_numbers(trainings, table, sweep, sections, material, tradeoffs, floors)
+        | {"params_file": provenance["params_file"]},
         explorer=_explorer(trainings, {section.name: section for section in sections}),
     )
     frames = {"claims": verdicts, "published": beside}
@@ -167,6 +169,7 @@ def _origin(record: TrainingRecord) -> dict[str, Any]:
         "data": record.data_sha256,
         "fingerprint": record.stamp.fingerprint,
         "revision": record.stamp.provenance["revision"],
+        "changes": record.stamp.provenance.get("changes"),
         "device": record.device,
     }
 

@@ -3,6 +3,8 @@
 
 import os
 import sys
+from functools import cache
+from pathlib import Path
 from shlex import quote
 
 sys.path.insert(0, workflow.basedir)
@@ -10,14 +12,29 @@ sys.path.insert(0, workflow.basedir)
 from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Folder
+from gmgan.pipeline import view
+from gmgan.pipeline.checks import suite_mistakes
+from gmgan.pipeline.costs import expected_seconds
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import extractor_owner, suite_runs
+from gmgan.pipeline.index import write_index
 from gmgan.pipeline.stages import STAGES
+from gmgan.pipeline.targets import job_of
 from gmgan.runtime import gpu, worker
+from snakemake.logging import logger
+
+
+
+def mistakes_of_the_suite(params):
+    """What the suite's data do not allow; jobs of a scheduler need not look again."""
+    if not workflow.is_main_process:
+        return []
+    return suite_mistakes(params, str(config.get("suite", params.suite)))
+
 
 try:
     PARAMS_FILE = config.get("params", "params.yaml")
-    PARAMS = load(PARAMS_FILE)
+    PARAMS = load(PARAMS_FILE, mistakes_of_the_suite)
     unknown = sorted(set(config) - {"suite", "params"})
     if unknown:
         raise GmganError(
@@ -27,8 +44,18 @@ try:
     SUITE = str(config.get("suite", PARAMS.suite))
     RUNS = suite_runs(PARAMS, SUITE)
     GRAPH = Graph(PARAMS)
+    if workflow.is_main_process and any(Path(".snakemake/incomplete").glob("*")):
+        from gmgan.pipeline.runner import Runner
+        from gmgan.pipeline.settle import recover
+
+        for kept in recover(Runner(PARAMS), SUITE, PARAMS_FILE):
+            print(f"gmgan: kept what an interrupted call made: {kept}", file=sys.stderr)
     # Missing or invalid plug-ins fail here, before any job starts.
     GRAPH.fingerprint(GRAPH.job("report", suite=SUITE))
+    # So do targets that no stage makes (Snakemake knows its targets only later).
+    for target in sys.argv[1:] if workflow.is_main_process else []:
+        if target.startswith(f"{GRAPH.results}/"):
+            job_of(GRAPH, Path(target), SUITE)
 except GmganError as error:
     raise WorkflowError(f"gmgan: error: {error}")
 
@@ -41,6 +68,42 @@ shell.prefix(
     f"PYTHONPATH={quote(str(workflow.basedir))}; "
     f'gmgan() {{{{ python -S -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}}}; '
 )
+
+
+def jobs_to_run():
+    """The jobs of this call, once Snakemake knows them."""
+    return [
+        view.Job(job.rule.name, dict(job.wildcards.items())) for job in workflow.dag.needrun_jobs()
+    ]
+
+
+def attach_view():
+    """Show this project's view instead of Snakemake's lines, unless these are asked for."""
+    settings = workflow.output_settings
+    asked = settings.printshellcmds or settings.verbose or settings.debug_dag
+    if not workflow.is_main_process or settings.log_handler_settings or asked:
+        return None
+    seconds = cache(lambda: expected_seconds(GRAPH, SUITE))
+    shown = view.View(
+        title=f"suite {SUITE}: {PARAMS.suites[SUITE].title}",
+        planned=jobs_to_run,
+        expected=lambda job: seconds()(job.rule, job.wildcards),
+        cores=workflow.resource_settings.cores or 1,
+        dry_run=settings.dryrun,
+        quiet="all" in map(str, settings.quiet or ()) and not settings.dryrun,
+        stream=sys.stdout if settings.stdout else sys.stderr,
+    )
+    for handler in list(logger.handlers):
+        if handler.name == "DefaultStreamHandler":
+            logger.removeHandler(handler)
+            logger.addHandler(shown)
+    return shown
+
+
+def finish_view(page=None):
+    """End the view, if there is one."""
+    if VIEW:
+        VIEW.finish(page)
 
 
 def start_worker():
@@ -60,6 +123,9 @@ def schedule_on_events():
     limiter = getattr(scheduler, "job_rate_limiter", None)
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         scheduler.job_rate_limiter = None
+
+
+VIEW = attach_view()
 
 
 wildcard_constraints:
@@ -108,7 +174,8 @@ def writes(stage, **shown):
     """The output files of a stage's rule; shown: how Snakemake's own report presents some."""
     paths = {}
     for name, artifact in STAGES[stage].writes.items():
-        path = f"{GRAPH.results}/{artifact.path}"
+        of_suite = STAGES[stage].per == ("suite",)
+        path = f"{GRAPH.folder_of(SUITE) if of_suite else GRAPH.results}/{artifact.path}"
         if isinstance(artifact, Folder):
             path = directory(path)
         paths[name] = report(path, **shown[name]) if name in shown else path

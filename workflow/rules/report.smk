@@ -11,7 +11,7 @@ rule collect:
             tradeoff={"caption": "../report/sweep.rst", "category": "Tables"},
         ),
     log:
-        "results/logs/collect.log",
+        f"results/logs/collect/{SUITE}.log",
     threads: 1
     resources:
         **needs("collect"),
@@ -24,7 +24,7 @@ rule collect:
 
 rule benchmark:
     input:
-        metrics="results/metrics.json",
+        metrics=files("collect", "metrics", suite=SUITE),
         explored=[files("explore", "explored", run=run) for run in RUNS],
 
 
@@ -34,7 +34,7 @@ rule report:
     output:
         **writes("report", page={"caption": "../report/page.rst", "category": "Report"}),
     log:
-        "results/logs/report.log",
+        f"results/logs/report/{SUITE}.log",
     threads: 8
     resources:
         **needs("report"),

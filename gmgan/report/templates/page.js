@@ -92,6 +92,16 @@ function rowsBehind(trace) {
 
 const short = (text) => (text || "").slice(0, 12);
 
+/** The commit, and the stored patch of what was not committed. */
+function revisionOf(cell) {
+  const [commit, changed] = (cell.revision || "").split("+");
+  const patch = cell.changes ? ` (results/changes/${cell.changes}.patch)` : "";
+  return short(commit) + (changed ? ` + ${changed}${patch}` : "");
+}
+
+/** The option by which Snakemake finds the params file, unless it is the usual one. */
+const paramsOption = () => (numbers.params_file === "params.yaml" ? "" : `--config params=${numbers.params_file} -- `);
+
 function showTrace(trace, text) {
   const rows = rowsBehind(trace);
   const dialog = element("trace"), body = element("trace-body");
@@ -105,7 +115,7 @@ function showTrace(trace, text) {
     extractor: (row) => row.extractor,
     "extractor (SHA-256)": (row) => (row.extractor_hash === row.extractor ? null : row.extractor_hash),
     "weights (SHA-256)": (row) => short(row.cell.weights),
-    revision: (row) => short(row.cell.revision),
+    revision: (row) => revisionOf(row.cell),
     "trained on": (row) => row.cell.device,
     status: (row) => row.cell.status,
   };
@@ -128,10 +138,16 @@ function showTrace(trace, text) {
   const commands = make("ul");
   for (const file of new Set(rows.map((row) => row.file))) {
     const item = make("li");
-    item.append(make("code", `snakemake --cores 1 ${file}`));
+    item.append(make("code", `snakemake --cores 1 ${paramsOption()}${file}`));
     commands.append(item);
   }
-  body.replaceChildren(wide, common, make("p", "Make one of them again, in a fresh clone at that revision:"), commands);
+  const commits = new Set(rows.map((row) => (row.cell.revision || "").split("+")[0]).filter(Boolean));
+  const patches = new Set(rows.map((row) => row.cell.changes).filter(Boolean));
+  const back = [...[...commits].map((commit) => `git checkout ${commit}`),
+    ...[...patches].map((name) => `git apply results/changes/${name}.patch`)];
+  const exactly = commits.size === 1 && patches.size < 2
+    ? ` (exactly the recorded state comes back by ${back.join(" && ")})` : "";
+  body.replaceChildren(wide, common, make("p", `Make one of them again with the code and parameters at hand${exactly}:`), commands);
   dialog.showModal();
 }
 

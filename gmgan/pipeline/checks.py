@@ -1,0 +1,53 @@
+"""What of a suite cannot work with the data at hand, found before the first job."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gmgan.config.base import Location
+from gmgan.config.counts import Counts, count_mistakes
+from gmgan.config.params import Cells, Params
+from gmgan.config.run import Run
+from gmgan.data.archives import Archives
+from gmgan.data.counts import counts_of
+from gmgan.errors import GmganError
+from gmgan.pipeline import grid
+
+
+def suite_mistakes(
+    params: Params, suite: str, results: str | Path = "results"
+) -> Iterator[tuple[Location, str]]:
+    """Mistakes that show only beside the counts of the suite's data: (location, text)."""
+    archives = Archives(Path(results) / "archives")
+    counts: dict[str, Counts | None] = {}
+    blocks = params.lookup("suites", suite).cells
+    for name in dict.fromkeys(name for block in blocks for name in block.datasets):
+        try:
+            counts[name] = counts_of(params.datasets[name].source, archives)
+        except GmganError as error:
+            counts[name] = None
+            yield ("datasets", name, "source", "path"), str(error)
+    yield from count_mistakes(params, counts)
+    for i, block in enumerate(blocks):
+        for text in dict.fromkeys(_impossible(params, block, counts)):
+            yield ("suites", suite, "cells", i, "K"), text
+
+
+def _impossible(params: Params, block: Cells, counts: dict[str, Counts | None]) -> Iterator[str]:
+    """Values of K in a block of a suite that the data do not allow."""
+    for dataset in block.datasets:
+        known = counts.get(dataset)
+        for model in block.models if known else ():
+            assert known is not None
+            entry = params.models[model]
+            for K in block.K:
+                if entry.objective == "supervised" and known.classes > K:
+                    yield (
+                        f"K = {K} is below the {known.classes} classes of '{dataset}', each of "
+                        f"which needs a component of '{model}'; set it to at least {known.classes}"
+                    )
+                clustered = grid.has_clusters(params, Run(dataset, model, K, 0))
+                if entry.prior.kind != "normal" and clustered and known.train < K:
+                    yield (
+                        f"K = {K} is more than the {known.train} training samples of '{dataset}', "
+                        f"which k-means sorts into K clusters; set it to at most {known.train}"
+                    )

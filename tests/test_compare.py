@@ -1,0 +1,96 @@
+"""What changed between two score tables, and suites beside each other."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gmgan.report.compare import compare, only_in, summary
+
+
+def table(values, seeds=5, model="gan", metric="fid", hash="h", dataset="digits"):
+    """Scores of one model: `values` by seed."""
+    rows = [
+        {
+            "dataset": dataset,
+            "model": model,
+            "K": 1,
+            "seed": seed,
+            "metric": metric,
+            "value": value,
+            "extractor": "classifier",
+            "extractor_hash": hash,
+            "n_real": 700,
+            "n_fake": 700,
+            "split": "train",
+        }
+        for seed, value in zip(range(seeds), values, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+RNG = np.random.default_rng(3)
+BEFORE, SHIFT = RNG.normal(5, 1, 5), RNG.normal(-1, 0.05, 5)
+
+
+def test_a_change_is_tested_by_pairs_of_seeds():
+    (row,) = compare(table(BEFORE), table(BEFORE + SHIFT)).to_dict("records")
+    assert row["change"] == "better"  # FID went down
+    assert row["test"] == "paired t"
+    assert row["p"] == pytest.approx(stats.ttest_rel(BEFORE + SHIFT, BEFORE).pvalue)
+    assert row["difference"] == pytest.approx(SHIFT.mean())
+    higher = compare(table(BEFORE, metric="quality"), table(BEFORE + SHIFT, metric="quality"))
+    assert higher.change.tolist() == ["worse"]
+
+
+def test_other_seeds_are_tested_by_welch_and_holm_counts_all_rows():
+    a = pd.concat([table(BEFORE), table(BEFORE, metric="kid")])
+    b = pd.concat([table(BEFORE + SHIFT), table([*BEFORE, 9.0], seeds=6, metric="kid")])
+    rows = compare(a, b).set_index("metric")
+    expected = stats.ttest_ind([*BEFORE, 9.0], BEFORE, equal_var=False).pvalue
+    assert rows.p["kid"] == pytest.approx(expected)
+    assert rows.p_holm["fid"] == pytest.approx(2 * rows.p["fid"])
+    assert rows.change.to_dict() == {"fid": "better", "kid": "undecided"}
+
+
+def test_what_cannot_be_tested_says_why():
+    equal = compare(table(BEFORE), table(BEFORE))
+    assert summary(equal) == "1 scores in both: 1 equal"
+    (row,) = compare(table(BEFORE), table(BEFORE + 1, hash="other")).to_dict("records")
+    assert (row["change"], row["note"]) == ("not tested", "the extractors have other weights")
+    one = compare(table([1.0], seeds=1), table([2.0], seeds=1))
+    assert one.note.tolist() == ["one seed: no test exists"]
+    fewer = table(BEFORE).assign(n_fake=100)
+    assert compare(table(BEFORE), fewer).empty  # another protocol is another score
+    both = pd.concat([table(BEFORE), table(BEFORE, model="acgan")])
+    assert only_in(both, table(BEFORE)) == ["digits.acgan.K1"]
+
+
+@pytest.mark.pipeline
+def test_suites_stand_beside_each_other_and_compare(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    kept = {name for name in project.files() if name.startswith(("tables/", "figures/"))}
+    project.edit(
+        "params.yaml",
+        "  precision:\n    title: float32",
+        "  pair:\n    title: two of ci\n    datasets: toy-ring-ci\n"
+        "    models: [gan, gmgan-dynamic]\n    K: 8\n    seeds: 0\n"
+        "  precision:\n    title: float32",
+    )
+    project.snakemake("all", "--config", "suite=pair")
+    files = project.files()
+    assert {"pair/report.html", "pair/scores.csv", "report.html", "index.html"} <= files
+    assert kept <= files
+    index = (project.folder / "results" / "index.html").read_text()
+    assert 'href="report.html"' in index and 'href="pair/report.html"' in index
+    assert project.plan("all") == {}  # the default suite is as it was
+    done = project.gmgan("compare", "ci", "pair")
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith(" equal")
+    assert "only in ci: digits-ci.acgan.K1, digits-ci.gmgan-supervised.K10" in lines
+    assert (project.folder / lines[-1]).is_file()
+    assert "compare/ci..pair.html" in (project.folder / "results" / "index.html").read_text()
+    done = project.gmgan("compare", "ci", "quick", check=False)
+    assert "make it (snakemake --cores all --config suite=quick" in done.stderr
+    done = project.gmgan("compare", "ci", "pear", check=False)
+    assert "unknown suite 'pear'; did you mean pair?" in done.stderr

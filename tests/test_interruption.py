@@ -1,0 +1,36 @@
+"""A signal to Snakemake alone: what its jobs finish afterwards is kept."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.pipeline
+RUN = "toy-ring-ci.gan.K1.s0"
+
+
+def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    project.edit("params.yaml", "kimg: 60\n", "kimg: 240\n")  # a few seconds
+    target = f"results/runs/{RUN}/train.json"
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
+    environment = {**os.environ, "PYTHONPATH": str(project.folder)}
+    snakemake = subprocess.Popen(command, cwd=project.folder, env=environment)
+    log = project.folder / "results" / "logs" / "train" / f"{RUN}.log"
+    before, until = log.stat().st_mtime_ns, time.monotonic() + 120
+    while log.stat().st_mtime_ns == before and time.monotonic() < until:
+        time.sleep(0.02)
+    snakemake.send_signal(signal.SIGINT)
+    assert snakemake.wait(timeout=300) != 0
+    record = project.folder / target
+    assert record.exists(), "the training ended, unrecorded by Snakemake"
+    made = record.stat().st_mtime_ns, record.read_bytes()
+    done = project.snakemake(target)
+    assert f"kept what an interrupted call made: train {RUN}" in done.stderr
+    assert record.read_bytes() == made[1]
+    assert project.plan(target) == {}
+    project.edit("params.yaml", "kimg: 240\n", "kimg: 250\n")  # and its record is as good as any
+    assert project.plan(target) == {"train": [RUN]}

@@ -1,0 +1,109 @@
+"""What Snakemake shows of a suite: one screen, one line per failure, whatever the verbosity."""
+
+import io
+import logging
+
+import pytest
+
+from gmgan.pipeline.view import Job, View, duration, last_line, summary
+
+JOBS = [Job("train", {"run": f"digits.gan.K1.s{seed}"}) for seed in range(3)]
+JOBS += [Job("score", dict(job.wildcards)) for job in JOBS]
+
+
+def event(name, **fields):
+    record = logging.LogRecord("snakemake", logging.INFO, "", 0, fields.pop("msg", ""), (), None)
+    record.__dict__.update(event=name, **fields)
+    return record
+
+
+def started(jobid, job, log="none.log"):
+    return event(
+        "job_info", jobid=jobid, rule_name=job.rule, wildcards=job.wildcards, log=[str(log)]
+    )
+
+
+def shown(tmp_path, **options):
+    """What a view prints of two jobs, one of which fails."""
+    stream, log = io.StringIO(), tmp_path / "train.log"
+    log.write_text("x: 3 of 150 kimg\ngmgan: error: no space left; free some\n")
+    seconds = {"train": 60.0, "score": 5.0}
+    view = View("suite s", lambda: JOBS, lambda job: seconds[job.rule], 2, stream=stream, **options)
+    for record in (
+        event("run_info", stats={}),
+        event("", msg="Select jobs to execute..."),
+        started(0, JOBS[0]),
+        started(1, JOBS[1], log),
+        event("job_finished", job_id=0),
+        event("job_error", jobid=1, rule_name="train", log=[str(log)]),
+        event(
+            "error", msg="WorkflowError in file x:\ngmgan: error: a mistake\nWildcards:\n  run=x"
+        ),
+    ):
+        view.emit(record)
+    view.finish()
+    return stream.getvalue().splitlines()
+
+
+def test_a_log_gets_plain_lines_and_each_failure_at_once(tmp_path):
+    lines = shown(tmp_path)
+    failed = f"failed: train digits.gan.K1.s1: no space left; free some ({tmp_path / 'train.log'})"
+    assert lines[:2] == [
+        "suite s",
+        "0 of 6 jobs done, about 1 min 38 s left",
+    ]  # 3 x 65 s, two cores
+    assert lines[2] == failed
+    assert lines[3] == "gmgan: error: a mistake"
+    assert lines[4].startswith("1 of 6 jobs done in ")
+    assert lines[5:] == [failed]
+
+
+def test_failures_are_shown_even_if_quiet(tmp_path):
+    lines = shown(tmp_path, quiet=True)
+    assert len(lines) == 2
+    assert lines[0].startswith("failed: train digits.gan.K1.s1: no space left")
+
+
+def test_a_dry_run_is_one_screen():
+    many = [
+        Job(rule, {"run": f"data-{i}.model-{j}.K1.s{seed}"})
+        for rule in ("train", "sample", "score")
+        for i in range(40)
+        for j in range(5)
+        for seed in range(10)
+    ]
+    lines = summary("suite paper", many, lambda job: 3600.0 if job.rule == "train" else None)
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= 200
+    assert lines[1] == "6,000 jobs: train 2,000, sample 2,000, score 2,000"
+    assert "by measured times 2000 h 0 min on one core; 4,000 jobs were never" in "\n".join(lines)
+    assert summary("s", [], lambda job: None)[1].startswith("nothing to do")
+
+
+def test_the_last_line_of_a_log_is_the_reason(tmp_path):
+    log = tmp_path / "log"
+    assert last_line(log) == ""
+    log.write_bytes(
+        b"a" * 10_000 + b"\nValueError: no\xff\n\ngmgan train: 3.1 s, peak memory 5 MiB\n"
+    )
+    assert last_line(log).startswith("ValueError: no")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(3.2, "3 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.pipeline
+def test_snakemake_shows_it(project):
+    done = project.snakemake("-n", "--quiet", "all", "--config", "suite=paper", "--", "all")
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 24
+    assert lines[0] == "suite paper: the paper's grid, five seeds"
+    target = ("--quiet", "all", "--", "results/data/cifar10-jpeg.json")
+    done = project.snakemake(*target, check=False, GMGAN_MIRROR="")
+    assert done.returncode == 1
+    (failure,) = (line for line in done.stderr.splitlines() if line.startswith("failed: prepare"))
+    assert "no CIFAR10/cifar10_jpeg_q75.zip; put it there or set GMGAN_MIRROR" in failure
