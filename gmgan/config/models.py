@@ -126,7 +126,7 @@ class Mixture(Strict):
     weights: Annotated[Literal["uniform", "learned"] | list[PositiveFloat], Neutral("uniform")] = (
         "uniform"
     )
-    weights_learning_rate: Annotated[PositiveFloat, Neutral(0.01)] = 0.01
+    weights_learning_rate: Annotated[PositiveFloat, Neutral(0.001)] = 0.001
 
 
 class StaticPrior(Mixture):
