@@ -16,7 +16,7 @@ from gmgan.config.base import Location, section_of
 from gmgan.config.params import Params
 from gmgan.errors import GmganError, unknown_name
 
-EXTENDABLE = {"datasets", "suites"}  # sections whose entries may extend each other
+EXTENDABLE = {"datasets", "models", "suites"}  # sections whose entries may extend each other
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
 
 

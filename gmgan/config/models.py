@@ -219,10 +219,11 @@ class Model(Strict):
 
     `latent` and `training` hold any fields of `Latent` and `Training`, `generator` and
     `discriminator` those of `Normalisation`. `uses_labels` is for objectives of the user's own, and
-    true for those that need class labels.
+    true for those that need class labels. `extends` copies another entry first.
     """
 
     title: str
+    extends: str | None = None
     prior: Prior
     objective: Objective
     uses_labels: bool | None = None

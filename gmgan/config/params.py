@@ -155,6 +155,21 @@ class Params(Strict):
     extractors: dict[str, Extractor]
     suites: dict[EntryName, Suite]
 
+    @model_validator(mode="after")
+    def _titles_differ(self) -> Self:
+        """Tables and figures call models by their titles."""
+        first: dict[str, str] = {}
+        lines: dict[Location, str] = {}
+        for name, model in sorted(self.models.items(), key=lambda item: bool(item[1].extends)):
+            other = first.setdefault(model.title, name)
+            if other != name:
+                key = "extends" if model.extends else "title"
+                text = f"its title is the one of '{other}', too; give it a title of its own"
+                lines["models", name, key] = text
+        if lines:
+            raise mistakes(lines.items())
+        return self
+
     @cached_property
     def source_names(self) -> dict[str, str]:
         """The entry whose prepared data each data set uses.
