@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from gmgan import plugins
+from gmgan.config import vary
 from gmgan.config.base import Location, section_of
 from gmgan.config.params import Params
 from gmgan.errors import GmganError, unknown_name
@@ -33,6 +34,7 @@ def load(path: str | Path = "params.yaml") -> Params:
     texts = [((*place, "extends"), text) for place, text in wrong.items()]
     try:
         params = Params.model_validate(merged, context=merged)
+        texts += vary.mistakes_in(params).items()
     except ValidationError as error:
         texts += [(e["loc"], e["msg"]) for e in error.errors() if e["loc"][:2] not in wrong]
     for location, text in texts:
