@@ -7,9 +7,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -137,8 +137,31 @@ def _runs_of_all_suites(params: "Params") -> list[str]:
 
 
 _complete_dataset = _complete(lambda params: params.datasets)
-NAMES = {  # what the user names, as arguments
-    "run": click.argument("run", shell_complete=_complete(_runs_of_all_suites)),
+
+
+def _run_with_changes(function: Function) -> Function:
+    """The argument `run`, and `--set` for other values of its parameters: another run."""
+
+    @click.argument("run", shell_complete=_complete(_runs_of_all_suites))
+    @click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="PARAMETER=VALUE",
+        help="the run with another value, for example latent.sigma=0.2; may be repeated",
+    )
+    @wraps(function)
+    def changed(*positional: Any, run: str, changes: tuple[str, ...], **names: Any) -> Any:
+        if changes:
+            run = grid.with_changes(click.get_current_context().obj.params, run, changes).name
+            print(f"run {run}", file=sys.stderr)
+        return function(*positional, run=run, **names)
+
+    return cast(Function, changed)
+
+
+NAMES: dict[str, Callable[[Function], Function]] = {  # what the user names, as arguments
+    "run": _run_with_changes,
     "dataset": click.argument("dataset", shell_complete=_complete_dataset),
     "extractor": click.argument(
         "extractor", shell_complete=_complete(lambda params: params.extractors)
@@ -208,7 +231,12 @@ for _each in STAGES.values():
         _add_stage(_each)
 
 
-@_stage(STAGES["train"], f"{RUN} --dry-run", f"{RUN} --resume other.safetensors")
+@_stage(
+    STAGES["train"],
+    f"{RUN} --dry-run",
+    f"{RUN} --set latent.sigma=0.2",
+    f"{RUN} --resume other.safetensors",
+)
 @click.option(
     "--resume",
     type=PATH,

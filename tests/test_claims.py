@@ -77,6 +77,7 @@ def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), **change):
         for seed in range(seeds):
             common = {
                 "dataset": dataset,
+                "varied": "",
                 "seed": seed,
                 "metric": "fid",
                 "n_real": 100,
@@ -295,3 +296,45 @@ def test_verdicts_of_a_real_grid_follow_from_its_scores(finished):
     assert row.verdict == "undecided"
     assert set(result.claim) == set(range(1, 9))
     assert "Does it hold?" in (results / "report.html").read_text()
+
+
+def test_every_varied_value_is_a_comparison_of_its_own(rng):
+    table = scores(rng, -8)
+    ours = table[table.model == "gm"]
+    varied = pd.concat([table, ours.assign(varied="latent.sigma=0.2", value=ours.value + 20)])
+    result = verdicts(varied)
+    assert result.comparison.tolist() == [
+        "gm.K10 against gan",
+        "gm.K10.latent.sigma=0.2 against gan",
+    ]
+    assert result.verdict.tolist() == ["supported", "contradicted"]
+    assert result.effect.diff().iloc[1] == pytest.approx(20)
+    assert verdicts(table).effect.iloc[0] == result.effect.iloc[0]  # the other is not pooled
+
+
+def test_the_baseline_of_varied_values_is_the_one_that_params_say(rng):
+    rate = "training.learning_rate=0.01"
+    table = scores(rng, -8)
+    both = pd.concat([table, table.assign(varied=rate, value=3 * table.value)])
+    compared = {"digits": {("gm", rate): ("gan", rate), ("gm", ""): ("gan", "")}}
+    evidence = Evidence(both, both.assign(sigma_scale=1.0), {"gm": "gan"}, set(), compared)
+    for compare, more in (("baseline", ""), ("sweep", ", mean over the sweep")):
+        result = evaluate([claim(compare=compare)], evidence)
+        assert result.comparison.tolist() == [
+            f"gm.K10 against gan{more}",
+            f"gm.K10.{rate} against gan.{rate}{more}",
+        ]
+        assert result.effect.iloc[1] == pytest.approx(3 * result.effect.iloc[0])
+    alone = both[(both.model == "gm") | (both.varied == "")]
+    evidence = Evidence(alone, alone.assign(sigma_scale=1.0), {"gm": "gan"}, set(), compared)
+    assert evaluate([CLAIM], evidence).verdict.tolist() == ["supported", "not tested"]
+
+
+def test_the_effect_of_K_is_compared_at_the_same_varied_values(rng):
+    table = over_K(rng, {"a": 0.5, "b": -0.2})
+    other = table[table.dataset == "b"].assign(varied="latent.sigma=0.2")
+    one = [claim(compare="data-sets", better="other")]
+    result = verdicts(pd.concat([table, other]), one)
+    assert result.comparison.tolist() == [
+        "gm, log ratio over K: a (K = 5 to 20) against b (K = 5 to 20)"
+    ]

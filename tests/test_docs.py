@@ -31,6 +31,21 @@ def test_commands_print_what_the_page_shows(finished, tmp_path, page):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_suite_with_varied_values_has_the_runs_that_the_page_lists(tmp_path):
+    page = (ROOT / "docs" / "suites.md").read_text()
+    entries = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for block in re.findall("```yaml\n(.*?)```", page, re.DOTALL):
+        for section, added in yaml.safe_load(block).items():
+            entries[section] |= added
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(entries))
+    params = load(tmp_path / "params.yaml")
+    (listed,) = re.findall("```\n(digits.*?)```", page, re.DOTALL)
+    runs = [run.name for run in suite_runs(params, "my-sigma")]
+    assert runs == listed.split()
+    assert len(set(runs) & {run.name for run in suite_runs(params, "quick")}) == 4
+    assert params.latent_of("digits", "gmgan-wide").sigma == 1
+
+
 def test_the_page_of_metrics_shows_their_records():
     spec = importlib.util.spec_from_file_location("table", ROOT / "docs" / "metrics_table.py")
     table = importlib.util.module_from_spec(spec)

@@ -6,7 +6,7 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from gmgan.report import figures
+from gmgan.report import style
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 DEFICIENCIES = {
@@ -43,7 +43,7 @@ def linear(colour):
 
 @pytest.mark.parametrize("matrix", DEFICIENCIES.values(), ids=DEFICIENCIES)
 def test_the_colours_of_the_five_models_stay_apart(matrix):
-    seen = [lab(np.array(matrix) @ linear(colour)) for colour in figures.LINE_COLOURS[:5]]
+    seen = [lab(np.array(matrix) @ linear(colour)) for colour in style.LINE_COLOURS[:5]]
     for a, b in combinations(seen, 2):
         assert np.linalg.norm(a - b) > 4 * JUST_NOTICEABLE
 
@@ -51,5 +51,5 @@ def test_the_colours_of_the_five_models_stay_apart(matrix):
 def test_without_colour_markers_and_dashes_tell_lines_apart():
     models = ["gan", "acgan", "static", "dynamic", "supervised"]
     cells = [(f"{model} {K}", model, K) for model in models for K in (5, 10, 20)]
-    styles = figures.looks(cells).values()
-    assert len({(style["marker"], style["ls"]) for style in styles}) == len(cells)
+    styles = style.looks(cells).values()
+    assert len({(each["marker"], each["ls"]) for each in styles}) == len(cells)

@@ -17,6 +17,7 @@ from gmgan.pipeline.grid import parse_run, settings
 # Every option that is left out of fingerprints at a value. A line is added with a new option and
 # never changed: what was trained before would silently count as trained with the new value.
 NEUTRAL: dict[str, dict[str, Any]] = {
+    "Run": {"varied": ""},
     "Normalisation": {"spectral_norm": False},
     "DcganNetwork": {"discriminator_channels": None},
     "Training": {
@@ -74,7 +75,7 @@ class Decay(Strict):
 class NewTraining(Training):
     """Training with options that do not exist yet."""
 
-    accumulate: Annotated[int, Neutral(1)] = 1
+    rounds: Annotated[int, Neutral(1)] = 1
     decays: Annotated[list[Decay], Neutral([]), Field(default_factory=list)]
 
 
@@ -93,17 +94,17 @@ def resolved(params):
 def test_a_new_option_at_its_neutral_value_is_left_out(params, resolved):
     before = settings(params, parse_run(params, "digits.gan.K1.s0"))
     assert hashed(resolved()) == hashed(before)
-    assert hashed(resolved(accumulate=1, decays=[])) == hashed(before)
+    assert hashed(resolved(rounds=1, decays=[])) == hashed(before)
 
 
 def test_any_other_value_is_part_of_it_also_in_lists_of_options(resolved):
-    assert hashed(resolved(accumulate=5))["training"]["accumulate"] == 5
+    assert hashed(resolved(rounds=5))["training"]["rounds"] == 5
     decays = [{"start": 0.5, "kind": "linear"}, {"start": 0.5, "kind": "cosine"}]
     assert hashed(resolved(decays=decays))["training"]["decays"] == [{"start": 0.5}, decays[1]]
 
 
 def test_a_checkpoint_from_before_the_option_fits_and_another_value_is_named(resolved):
     before = hashed(resolved())
-    assert differences(before, hashed(resolved(accumulate=1))) == []
-    changed = differences(before, hashed(resolved(accumulate=5)))
-    assert changed == ["training.accumulate: unset -> 5"]
+    assert differences(before, hashed(resolved(rounds=1))) == []
+    changed = differences(before, hashed(resolved(rounds=5)))
+    assert changed == ["training.rounds: unset -> 5"]

@@ -347,3 +347,38 @@ def test_params_are_in_block_style():
     """DVC rewrites the file in block style: written so, its diffs stay small."""
     assert not re.search(r":\s*[\[{]", TEXT)
     assert yaml.safe_load(TEXT)
+
+
+MODEL = "models:\n"
+
+
+def test_models_extend_models(tmp_path):
+    entry = """  other:
+    extends: gmgan-dynamic
+    title: Other
+    prior:
+      covariance: scalar
+    latent:
+      sigma: 2
+"""
+    params = load(changed(tmp_path, MODEL, MODEL + entry))
+    other, parent = params.models["other"], params.models["gmgan-dynamic"]
+    assert other.prior.covariance == "scalar"
+    assert (other.objective, other.baseline) == (parent.objective, "gan")
+    assert params.latent_of("digits", "other").sigma == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("  other:\n    extends: gann\n    title: O\n", "models.other.extends: unknown model"),
+        ("  other:\n    extends: gan\n", "models.other.extends: its title is the one of 'gan'"),
+        (
+            "  other:\n    extends: gan\n    title: O\n    latent:\n      sigma: 0\n",
+            "models.other.latent.sigma: Input should be greater than 0 (got 0)",
+        ),
+    ],
+)
+def test_mistakes_in_models_that_extend(tmp_path, entry, message):
+    with pytest.raises(GmganError, match=re.escape(message)):
+        load(changed(tmp_path, MODEL, MODEL + entry))

@@ -15,7 +15,13 @@ def table(extractor="inception", n_fake=50000, **change):
         {"dataset": "cifar10", "model": "gan", "K": 1, "seed": seed, "value": 5.0 + seed}
         for seed in (0, 1, 2)
     ]
-    common = {"metric": "inception_score", "n_fake": n_fake, "extractor": extractor, **change}
+    common = {
+        "varied": "",
+        "metric": "inception_score",
+        "n_fake": n_fake,
+        "extractor": extractor,
+        **change,
+    }
     return pd.DataFrame([{**row, **common} for row in rows])
 
 

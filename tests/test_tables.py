@@ -18,6 +18,7 @@ def rows_of(values, metric="fid", n_fake=100):
             "dataset": "digits",
             "model": model,
             "K": K,
+            "varied": "",
             "seed": seed,
             "metric": metric,
             "value": value,
@@ -116,14 +117,3 @@ def test_over_seeds():
     assert result.seeds.tolist() == [3, 3, 3]
     with_gap = frame(rows_of({("gan", 1): [1.0, np.nan, 3.0]}))
     assert tables.over_seeds(with_gap, ["model", "K"]).seeds.tolist() == [2]
-
-
-def test_effect_of_k_has_the_baseline_as_a_line():
-    result = tables.effect_of_k(frame(rows_of(FID)), TITLES, {"gmgan-static": "gan"})
-    assert result[["model", "K", "is_baseline"]].to_numpy().tolist() == [
-        ["gan", 1, True],
-        ["gmgan-static", 10, False],
-        ["gmgan-static", 20, False],
-    ]
-    single = {key: FID[key] for key in list(FID)[:2]}
-    assert tables.effect_of_k(frame(rows_of(single)), TITLES, {"gmgan-static": "gan"}).empty

@@ -25,6 +25,7 @@ from gmgan.plugins import is_plugin
 _LONGEST_VALUE = 100  # characters of a wrong value that an error shows
 
 Location = tuple[int | str, ...]  # keys and positions, from an entry downwards
+UNKNOWN = "unknown_key"  # the type of errors about keys that do not exist; others are a "mistake"
 
 
 def _text(error: ErrorDetails, known_keys: list[str]) -> str:
@@ -34,17 +35,21 @@ def _text(error: ErrorDetails, known_keys: list[str]) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     value = error["input"]
-    if error["type"] in ("mistake", "missing") or isinstance(value, (dict, BaseModel)):
+    if error["type"] in ("mistake", UNKNOWN, "missing") or isinstance(value, (dict, BaseModel)):
         return error["msg"]
     more = "..." if len(repr(value)) > _LONGEST_VALUE else ""
     return f"{error['msg']} (got {repr(value)[:_LONGEST_VALUE]}{more})"
 
 
-def mistakes(lines: Iterable[tuple[Location, str]]) -> ValidationError:
-    """An error with several lines: where each mistake is, seen from the entry, and its text."""
+def mistakes(lines: Iterable[tuple[Location, str] | tuple[Location, str, str]]) -> ValidationError:
+    """An error with several lines: where each mistake is, seen from the entry, and its text.
 
-    def details(place: Location, text: str) -> InitErrorDetails:
-        error = PydanticCustomError("mistake", "{text}", {"text": text})
+    A third part is the type of the error: UNKNOWN for an unknown key.
+    """
+
+    def details(place: Location, text: str, kind: str = "mistake") -> InitErrorDetails:
+        kind = UNKNOWN if kind in (UNKNOWN, "extra_forbidden") else "mistake"
+        error = PydanticCustomError(kind, "{text}", {"text": text})
         return InitErrorDetails(type=error, loc=place, input=None)
 
     return ValidationError.from_exception_data("params.yaml", [details(*line) for line in lines])
@@ -71,7 +76,7 @@ class Strict(BaseModel):
             return handler(entry)
         except ValidationError as error:
             known = cls.known_keys()
-            raise mistakes((e["loc"], _text(e, known)) for e in error.errors()) from None
+            raise mistakes((e["loc"], _text(e, known), e["type"]) for e in error.errors()) from None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from gmgan import plugins
+from gmgan.config import vary
 from gmgan.config.base import Location, section_of
 from gmgan.config.counts import count_mistakes
 from gmgan.config.params import Params
@@ -41,6 +42,7 @@ def load(
     params: Params | None
     try:
         params = Params.model_validate(merged, context=merged)
+        texts += vary.mistakes_in(params).items()
     except ValidationError as error:
         found = [(e["loc"], e["msg"]) for e in error.errors()]
         texts += [(place, text) for place, text in found if place[:2] not in wrong]

@@ -99,20 +99,33 @@ def _expand_ranges(seeds: Any) -> Any:
     return expanded
 
 
+def _single_values(vary: Any) -> Any:
+    """{a: 1, b: [2, 3]} -> {a: [1], b: [2, 3]}."""
+    if not isinstance(vary, dict):
+        return vary
+    return {path: each if isinstance(each, list) else [each] for path, each in vary.items()}
+
+
 class Cells(Strict):
-    """One block of a suite: data sets x models x K x seeds. A range `0-2` is the seeds 0, 1, 2."""
+    """One block of a suite: data sets x models x K x varied values x seeds.
+
+    A range `0-2` is the seeds 0, 1, 2. `vary` gives values of parameters (gmgan/config/vary.py).
+    """
 
     datasets: Annotated[list[Annotated[str, one_of("datasets")]], Many]
     models: Annotated[list[Annotated[str, one_of("models")]], Many]
     K: Annotated[list[PositiveInt], Many]
     seeds: Annotated[list[NonNegativeInt], Many, BeforeValidator(_expand_ranges)]
+    vary: Annotated[
+        dict[str, Annotated[list[JsonValue], Many]], BeforeValidator(_single_values)
+    ] = {}
 
 
 class Suite(Strict):
     """A named list of runs, in blocks. `extends` copies another suite first.
 
-    The `datasets`, `models`, `K` and `seeds` of the suite itself hold for every block of `cells`
-    that does not give its own; without `cells` they are the only block.
+    The `datasets`, `models`, `K`, `seeds` and `vary` of the suite itself hold for every block of
+    `cells` that does not give its own; without `cells` they are the only block.
     """
 
     title: str
@@ -174,6 +187,21 @@ class Params(Strict):
     extractors: dict[str, Extractor]
     suites: dict[Annotated[EntryName, AfterValidator(_suite_name)], Suite]
 
+    @model_validator(mode="after")
+    def _titles_differ(self) -> Self:
+        """Tables and figures call models by their titles."""
+        first: dict[str, str] = {}
+        lines: dict[Location, str] = {}
+        for name, model in sorted(self.models.items(), key=lambda item: bool(item[1].extends)):
+            other = first.setdefault(model.title, name)
+            if other != name:
+                key = "extends" if model.extends else "title"
+                text = f"its title is the one of '{other}', too; give it a title of its own"
+                lines["models", name, key] = text
+        if lines:
+            raise mistakes(lines.items())
+        return self
+
     @cached_property
     def source_names(self) -> dict[str, str]:
         """The entry whose prepared data each data set uses.
@@ -203,21 +231,29 @@ class Params(Strict):
         A model that continues another one gets `kimg_continued` as its `kimg`; the result's own
         `kimg_continued` is null.
         """
-        training = _changed(self.datasets[dataset].training, self.models[model].training)
+        training = self.full_training_of(dataset, model)
         if training.kimg_continued is None:
             return training
         kimg = training.kimg_continued if self.models[model].init_from else training.kimg
         return training.model_copy(update={"kimg": kimg, "kimg_continued": None})
 
+    def full_training_of(self, dataset: str, model: str) -> Training:
+        """The same with both budgets."""
+        return _changed(self.datasets[dataset].training, self.models[model].training)
+
+    def network_name(self, dataset: str, model: str) -> str:
+        """The model's choice of a network, else the data set's, else by the shape of the data."""
+        entry = self.datasets[dataset]
+        return self.models[model].network or entry.network or entry.default_network
+
     def network_of(self, dataset: str, model: str) -> Network:
-        """The networks of a model on a data set: the model's, else the data set's, else by shape.
+        """The networks of a model on a data set.
 
         The model's normalisation replaces theirs. Raises GmganError if a network of the user's own
         is to change its normalisation.
         """
-        entry, change = self.datasets[dataset], self.models[model]
-        name = change.network or entry.network or entry.default_network
-        network: Network = self.lookup("networks", name)
+        change = self.models[model]
+        network: Network = self.lookup("networks", self.network_name(dataset, model))
         for part in ("generator", "discriminator"):
             normalisation = getattr(change, part)
             if not normalisation:

@@ -17,16 +17,21 @@ from gmgan.config.models import (
 
 @dataclass(frozen=True, order=True)
 class Run:
-    """One trained model: a data set, a model, a number of components and a seed."""
+    """One trained model: a data set, a model, a number of components, varied values and a seed.
+
+    varied: as in the name, such as `latent.sigma=0.2`; gmgan/config/vary.py reads it.
+    """
 
     dataset: str
     model: str
     K: int
     seed: int
+    varied: Annotated[str, Neutral("")] = ""
 
     @property
     def name(self) -> str:
-        return f"{self.dataset}.{self.model}.K{self.K}.s{self.seed}"
+        varied = f".{self.varied}" if self.varied else ""
+        return f"{self.dataset}.{self.model}.K{self.K}{varied}.s{self.seed}"
 
     def __str__(self) -> str:
         return self.name

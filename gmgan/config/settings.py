@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from pydantic import JsonValue
+
 from gmgan.config.base import Neutral, Strict
 from gmgan.config.data import Source
 from gmgan.config.evaluation import ClassifierExtractor, Clustering, Extractor
@@ -63,25 +65,42 @@ class ExploreSettings(Strict):
 
 
 class TableSettings(Strict):
-    """The suite that the score tables are of, and its runs in order."""
+    """The suite that the score tables are of, and its runs in order.
+
+    parameters: {what the suite varies: {name of a run: its value}}, without runs that have none.
+    """
 
     suite: str
     runs: list[Run]
+    parameters: dict[str, dict[str, JsonValue]]
 
 
-class ReportSettings(Strict):
-    """The suite that the report is of, and the entries of params.yaml that it names."""
+class ReportSettings(TableSettings):
+    """The suite that the report is of, and the entries of params.yaml that it names.
 
-    suite: str
+    compared: {name of a run: the run of its baseline}.
+    """
+
     title: str
-    runs: list[Run]
     datasets: dict[str, Dataset]
     models: dict[str, Model]
+    compared: dict[str, Run]
 
     @property
     def baselines(self) -> dict[str, str]:
         """A model's name -> the model that it is compared with, for those that have one."""
         return {name: model.baseline for name, model in self.models.items() if model.baseline}
+
+    def place(self, run: Run) -> tuple[int, ...]:
+        """Sorts runs by model, K, varied values and seed, the values as the suite has them."""
+        varied = [other.varied for other in self.runs if other.model == run.model]
+        return (list(self.models).index(run.model), run.K, varied.index(run.varied), run.seed)
+
+    def compared_on(self, dataset: str) -> dict[tuple[str, str], tuple[str, str]]:
+        """(model, varied) of the runs on a data set -> those of their baselines."""
+        own = (run for run in self.runs if run.dataset == dataset and run.name in self.compared)
+        others = {run: self.compared[run.name] for run in own}
+        return {(run.model, run.varied): (it.model, it.varied) for run, it in others.items()}
 
     @property
     def titles(self) -> dict[str, str]:

@@ -27,10 +27,14 @@ _SECONDS = re.compile(r"^gmgan (?:\S+): ([\d.]+) s, peak memory", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Cost:
-    """The runs of one data set and model; hours are per run, None where nothing was measured."""
+    """The runs of one data set and model with the same varied values.
+
+    Hours are per run, None where nothing was measured.
+    """
 
     dataset: str
     model: str
+    varied: str
     runs: int
     kimg: float
     images_per_second: float | None
@@ -58,7 +62,7 @@ class Measured:
 def costs_of(
     runner: Runner, suite: str, device: str | None, measure_seconds: float | None
 ) -> tuple[list[Cost], str]:
-    """The costs of a suite, a row per data set and model, and the device they hold for.
+    """The costs of a suite, a row per data set, model and varied values, and for which device.
 
     Speeds of training are medians over the runs in the results folder that trained equal networks
     on data of the same shape on the same kind of device; where there is none, over a training of
@@ -77,18 +81,18 @@ def costs_of(
             "--measure and --device out"
         )
     measured = measured_by(runner, device)
-    groups: dict[str, dict[str, list[RunSettings]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str, str, str], list[RunSettings]] = defaultdict(list)
     for run in grid.suite_runs(runner.params, suite):
         settings = grid.settings(runner.params, run)
-        groups[run.dataset][run.model].append(settings)
+        groups[run.dataset, run.model, run.varied].append(settings)
         if measure_seconds is not None and _kind(runner.params, settings) not in measured.speeds:
             speed = measure(runner, run, measure_seconds)
             measured.speeds[_kind(runner.params, settings)] = [speed]
     jobs = defaultdict(list)
     for job in runner.jobs(suite):
         jobs[job.names.get("run")].append(job)
-    groups_in_order = [group for models in groups.values() for group in models.values()]
-    return [_cost(runner.params, group, jobs, measured) for group in groups_in_order], device
+    in_order = sorted(groups, key=lambda key: [dataset for dataset, *_ in groups].index(key[0]))
+    return [_cost(runner.params, groups[key], jobs, measured) for key in in_order], device
 
 
 DECIDES_SPEED = {"batch_size", "critic_steps", "precision", "average_half_life_kimg"}
@@ -120,7 +124,7 @@ def measured_by(graph: Graph, device: str) -> Measured:
         try:
             record, _ = artifact.read_stamped(path)
             settings = RunSettings.model_validate(record.settings)
-            grid.check_run(params, settings.run)
+            grid.parse_run(params, settings.run.name)
         except (Damaged, OSError, ValidationError, GmganError):  # not whole, or of other params
             continue
         other_threads = device == "cpu" and record.threads != params.execution.threads
@@ -203,7 +207,7 @@ def _cost(
     jobs: Mapping[Run | None, list[Job]],
     measured: Measured,
 ) -> Cost:
-    """The cost of the runs of one data set and model; jobs: those of each run."""
+    """The cost of the runs of a group; jobs: those of each run."""
     settings, run = group[0], group[0].run
     kimg, speeds = settings.training.kimg, measured.speeds.get(_kind(params, settings))
     speed = median(speeds) if speeds else None
@@ -213,6 +217,7 @@ def _cost(
     return Cost(
         dataset=run.dataset,
         model=run.model,
+        varied=run.varied,
         runs=len(group),
         kimg=kimg,
         images_per_second=speed,
@@ -224,12 +229,14 @@ def _cost(
 
 def describe(runner: Runner, suite: str, costs: list[Cost], device: str) -> list[str]:
     """The printed table and totals."""
-    head = ("data set", "model", "runs", "kimg", "images/s", "training h", "scoring h")
+    head = ("data set", "model", "varied", "runs", "kimg", "images/s", "training h", "scoring h")
     rows: list[tuple[str, ...]] = [head]
     for cost in costs:
         hours = (_number(each, cost.runs) for each in (cost.training_hours, cost.scoring_hours))
-        name = cost.dataset, cost.model, str(cost.runs), f"{cost.kimg:g}"
+        name = cost.dataset, cost.model, cost.varied, str(cost.runs), f"{cost.kimg:g}"
         rows.append((*name, _number(cost.images_per_second), *hours))
+    if not any(cost.varied for cost in costs):
+        rows = [(*row[:2], *row[3:]) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         f"suite {suite}: {runner.params.suites[suite].title}",
@@ -242,8 +249,8 @@ def describe(runner: Runner, suite: str, costs: list[Cost], device: str) -> list
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
-    """One line of the table: two names to the left, numbers to the right."""
-    sides = "<<>>>>>"
+    """One line of the table: names to the left, five numbers to the right."""
+    sides = "<" * (len(row) - 5) + ">" * 5
     return "  ".join(f"{text:{s}{w}}" for text, s, w in zip(row, sides, widths, strict=True))
 
 

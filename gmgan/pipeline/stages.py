@@ -289,7 +289,9 @@ collect = Stage(
     writes=dict(
         scores=Text("scores.csv"), tradeoff=Text("tradeoff.csv"), metrics=Plain("metrics.json")
     ),
-    settings=lambda at: settings.TableSettings(suite=at.suite, runs=at.runs),
+    settings=lambda at: settings.TableSettings(
+        suite=at.suite, runs=at.runs, parameters=grid.parameters(at.params, at.runs)
+    ),
     compute="gmgan.report.collect:collect",
     needs=Needs(memory_mb=1000, minutes=30),
 )
@@ -298,10 +300,13 @@ collect = Stage(
 def _report_settings(at: Scope) -> settings.ReportSettings:
     trained = {run.model for run in at.runs}
     used = trained | {at.params.models[name].baseline for name in trained}
+    compared = {run.name: grid.baseline_run(at.params, run) for run in at.runs}
     return settings.ReportSettings(
         suite=at.suite,
         title=at.params.suites[at.suite].title,
         runs=at.runs,
+        parameters=grid.parameters(at.params, at.runs),
+        compared={name: run for name, run in compared.items() if run},
         datasets={run.dataset: at.params.datasets[run.dataset] for run in at.runs},
         models={name: model for name, model in at.params.models.items() if name in used},
     )

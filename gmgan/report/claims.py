@@ -1,7 +1,7 @@
 """Claims against the score tables: a verdict for each comparison, and why."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from itertools import combinations
 from typing import Any
@@ -18,7 +18,8 @@ ALPHA = 0.05
 Test = Mapping[str, Any]  # an entry of a claim's `tests`
 Row = dict[str, Any]  # of the claims' table
 PROTOCOL = ["n_real", "n_fake", "extractor", "extractor_hash", "split"]
-COMPARED = ["compare", "model", "K", "against", "metric", "extractor", "n_fake", "better"]
+MODELS = ["model", "K", "varied", "against", "against_varied"]
+COMPARED = ["compare", *MODELS, "metric", "extractor", "n_fake", "better"]
 RESULT = ["verdict", "effect", "interval95", "effect_size", "p", "p_holm", "seeds", "reason"]
 COLUMNS = ["claim", "dataset", "comparison", *COMPARED, *RESULT]
 
@@ -28,13 +29,15 @@ class Evidence:
     """What claims are tested on.
 
     table, sweep: the tidy tables scores.csv and tradeoff.csv. baselines: model -> the model it is
-    compared with, if it has one. points: names of the 2-D data sets.
+    compared with, if it has one. points: names of the 2-D data sets. compared: data set ->
+    {(model, varied): those of the baseline}, needed where a baseline has varied values.
     """
 
     table: pd.DataFrame
     sweep: pd.DataFrame
     baselines: Mapping[str, str]
     points: set[str]
+    compared: Mapping[str, Mapping[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)
 
 
 def shared_components(table: pd.DataFrame) -> dict[str, set[int]]:
@@ -113,7 +116,7 @@ def _against_model(test: Test, evidence: Evidence) -> Iterator[Row]:
 def _over_sweep(test: Test, evidence: Evidence) -> Iterator[Row]:
     """Model against baseline, each the mean over the scales of the sweep."""
     sweep = _rows(test, evidence, evidence.sweep)
-    keys = ["dataset", "model", "K", "seed", "metric", *PROTOCOL]
+    keys = ["dataset", "model", "K", "varied", "seed", "metric", *PROTOCOL]
     means = sweep.groupby(keys, sort=False, dropna=False).value.mean().reset_index()
     for row in _model_pairs(test, evidence, means, evidence.baselines.get):
         yield {**row, "comparison": f"{row['comparison']}, mean over the sweep"}
@@ -138,21 +141,22 @@ def _between_scales(test: Test, evidence: Evidence) -> Iterator[Row]:
 
 
 def _between_data_sets(test: Test, evidence: Evidence) -> Iterator[Row]:
-    effects: dict[str, list[tuple[str, pd.Series]]] = {}  # of each model
+    effects: dict[tuple[str, str], list[tuple[str, pd.Series]]] = {}  # by model and varied
     rows = _rows(test, evidence, evidence.table)
-    by = rows[rows.K > 1].groupby(["model", "dataset", "extractor"], sort=False)
-    for (model, dataset, _), group in by:
+    by = rows[rows.K > 1].groupby(["model", "varied", "dataset", "extractor"], sort=False)
+    for (model, varied, dataset, _), group in by:
         low, high = group.K.min(), group.K.max()
         pair = group.pivot_table(index="seed", columns="K", values="value")
         if low == high or not {low, high} <= set(pair):
             continue
         pair = pair[(pair[[low, high]] > 0).all(axis=1)]
         effect = np.log(pair[high] / pair[low])
-        effects.setdefault(model, []).append((f"{dataset} (K = {low} to {high})", effect))
-    for model, by_data_set in effects.items():
+        effects.setdefault((model, varied), []).append((f"{dataset} (K = {low} to {high})", effect))
+    for (model, varied), by_data_set in effects.items():
+        name = f"{model}.{varied}" if varied else model
         for (first, a), (second, b) in combinations(by_data_set, 2):
-            cell = {"dataset": "", "extractor": "", "model": model}
-            comparison = f"{model}, log ratio over K: {first} against {second}"
+            cell = {"dataset": "", "extractor": "", "model": model, "varied": varied}
+            comparison = f"{name}, log ratio over K: {first} against {second}"
             yield {**cell, "comparison": comparison, **_tested(welch_test, a, b)}
 
 
@@ -180,8 +184,11 @@ def _rows(test: Test, evidence: Evidence, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(rows: pd.DataFrame, *more: str) -> Iterator[tuple[Row, pd.DataFrame]]:
-    """({column: value}, rows) of each model and K under each extractor, `more` columns apart."""
-    keys = ["dataset", "extractor", "model", "K", *more]
+    """({column: value}, rows) of each model, K and varied values under each extractor.
+
+    more: further columns that keep rows apart.
+    """
+    keys = ["dataset", "extractor", "model", "K", "varied", *more]
     for values, group in rows.groupby(keys, sort=False, dropna=not more):
         yield dict(zip(keys, values, strict=True)), group
 
@@ -191,13 +198,13 @@ def _is_meant(model: str, test: Test) -> bool:
 
 
 def _name(cell: Row) -> str:
-    return f"{cell['model']}.K{cell['K']}"
+    return f"{cell['model']}.K{cell['K']}" + (f".{cell['varied']}" if cell["varied"] else "")
 
 
 def _model_pairs(
     test: Test, evidence: Evidence, table: pd.DataFrame, opponent: Callable[[str], str | None]
 ) -> Iterator[Row]:
-    """Rows of models that have an opponent: one per data set, K, extractor and sample count."""
+    """Rows of models that have an opponent: per data set, K, varied, extractor, sample count."""
     rows = _rows(test, evidence, table)
     several = rows.groupby("dataset").n_fake.nunique()
     for cell, group in _cells(rows, "n_fake"):
@@ -210,12 +217,18 @@ def _model_pairs(
         for column in ("K", "n_fake"):  # the same where they have it
             same = theirs[column] == cell[column]
             theirs = theirs[same] if same.any() else theirs
-        if test["compare"] == "model" and theirs.empty:
-            continue
+        _, varied = evidence.compared.get(dataset, {}).get((model, cell["varied"]), ("", ""))
+        if test["compare"] == "model":
+            if theirs.empty:
+                continue
+            varied = cell["varied"] if cell["varied"] in set(theirs.varied) else ""
+        theirs = theirs[theirs.varied == varied]
         count = f", n = {n_fake:,}" if several.get(dataset, 1) > 1 else ""
-        comparison = f"{_name(cell)} against {other}{count}"
-        compared = _compare(group, theirs, other)
-        yield {**cell, "against": other, "comparison": comparison, **compared}
+        named = f"{other}.{varied}" if varied else other
+        comparison = f"{_name(cell)} against {named}{count}"
+        compared = _compare(group, theirs, named)
+        others = {"against": other, "against_varied": varied}
+        yield {**cell, **others, "comparison": comparison, **compared}
 
 
 def _compare(group: pd.DataFrame, against: pd.DataFrame, other: str) -> Row:

@@ -1,6 +1,6 @@
 """Gather the scores of a suite into tidy tables and one file of metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ from gmgan.config.settings import TableSettings
 from gmgan.records import Clusters, Floor, Score, Scores, Stored, Tradeoff, TrainingRecord
 from gmgan.report.statistics import mean_interval
 
-RUN = ["run", "dataset", "model", "K", "seed"]
+RUN = ["run", "dataset", "model", "K", "varied", "seed"]
 SCORE = ["metric", "value", "spread", "n_real", "n_fake", "extractor", "extractor_hash", "split"]
 TRAINING = ["status", "kimg", "train_seconds", "fingerprint"]
 COLUMNS = [*RUN, *SCORE, *TRAINING]
 SWEEP_COLUMNS = [*RUN, "sigma_scale", *SCORE, *TRAINING]
+Parameters = Mapping[str, Mapping[str, Any]]  # what is varied -> {name of a run: its value}
 FLOOR = "real"  # the model of rows that compare real with real samples
 
 
@@ -37,8 +38,8 @@ def collect(
     settings: TableSettings,
 ) -> Collected:
     """The score tables of a suite."""
-    table = score_table(settings.runs, scores, clusters, trained, floors)
-    sweep = sweep_table(settings.runs, tradeoffs, trained)
+    table = score_table(settings.runs, scores, clusters, trained, floors, settings.parameters)
+    sweep = sweep_table(settings.runs, tradeoffs, trained, settings.parameters)
     return Collected(table.to_csv(index=False), sweep.to_csv(index=False), _summary(table))
 
 
@@ -48,8 +49,9 @@ def score_table(
     clusters: Stored[Run, Clusters],
     trained: Stored[Run, TrainingRecord],
     floors: Stored[str, Floor],
+    parameters: Parameters,
 ) -> pd.DataFrame:
-    """One row per run and score, with the columns of COLUMNS.
+    """One row per run and score, with the columns of COLUMNS and one per varied parameter.
 
     A run without scores has one row with an empty metric and its status. Rows of the model `real`
     are the real-against-real floor, those of `kmeans-*` the baselines of clustering.
@@ -64,18 +66,22 @@ def score_table(
         rows += _rows(scored.scores, **common) or [{**common, "metric": None}]
         if run in clusters:
             rows += _cluster_rows(run, clusters[run], common)
-    return _tidy(rows, COLUMNS).drop_duplicates(["run", "metric", "extractor", "n_fake"])
+    table = _tidy(rows, COLUMNS, parameters)
+    return table.drop_duplicates(["run", "metric", "extractor", "n_fake"])
 
 
 def sweep_table(
-    runs: list[Run], tradeoffs: Stored[Run, Tradeoff], trained: Stored[Run, TrainingRecord]
+    runs: list[Run],
+    tradeoffs: Stored[Run, Tradeoff],
+    trained: Stored[Run, TrainingRecord],
+    parameters: Parameters,
 ) -> pd.DataFrame:
-    """One row per run, sigma_scale and score, with the columns of SWEEP_COLUMNS."""
+    """One row per run, sigma_scale and score: SWEEP_COLUMNS and one per varied parameter."""
     rows: list[dict[str, Any]] = []
     for run in runs:
         swept = tradeoffs[run]
         rows += _rows(swept.points, **_common(run, trained[run], swept))
-    return _tidy(rows, SWEEP_COLUMNS)
+    return _tidy(rows, SWEEP_COLUMNS, parameters)
 
 
 def _common(run: Run, record: TrainingRecord, result: Scores | Tradeoff) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def _cluster_rows(run: Run, clusters: Clusters, common: dict[str, Any]) -> list[
     own = {"fingerprint": _fingerprint(clusters)}
     rows = _rows(clusters.scores, **{**common, **own})
     for name, scores in clusters.baselines.items():
-        twin = replace(run, model=name)
+        twin = replace(run, model=name, varied="")
         rows += _rows(scores, **asdict(twin), run=twin.name, status="ok", **own)
     return rows
 
@@ -108,21 +114,23 @@ def _fingerprint(result: Scores | Tradeoff | Clusters | Floor) -> str:
     return result.stamp.fingerprint
 
 
-def _tidy(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+def _tidy(rows: list[dict[str, Any]], columns: list[str], parameters: Parameters) -> pd.DataFrame:
     integers = dict.fromkeys(("K", "seed", "n_real", "n_fake"), "Int64")
     floats = dict.fromkeys(("value", "spread"), "float64")
-    return pd.DataFrame(rows).reindex(columns=columns).astype({**integers, **floats})
+    table = pd.DataFrame(rows).reindex(columns=columns).astype({**integers, **floats})
+    table["varied"] = table.varied.fillna("")
+    return table.assign(**{path: table.run.map(values) for path, values in parameters.items()})
 
 
 def _summary(table: pd.DataFrame) -> dict[str, Any]:
-    """data set -> model.K -> metric.extractor -> mean over seeds."""
+    """data set -> model.K[.varied] -> metric.extractor -> mean over seeds."""
     summary: dict[str, Any] = {}
     scored = table[table.metric.notna()]
     most = scored.groupby("dataset").n_fake.max()
-    for (dataset, model, K, metric, extractor, n_fake), group in scored.groupby(
-        ["dataset", "model", "K", "metric", "extractor", "n_fake"], dropna=False
+    for (dataset, model, K, varied, metric, extractor, n_fake), group in scored.groupby(
+        ["dataset", "model", "K", "varied", "metric", "extractor", "n_fake"], dropna=False
     ):
-        label = model if pd.isna(K) else f"{model}.K{K}"
+        label = (model if pd.isna(K) else f"{model}.K{K}") + (f".{varied}" if varied else "")
         count = f".n{n_fake}" if metric == "fid" and n_fake != most[dataset] else ""
         mean, half = mean_interval(group.value.dropna())
         summary.setdefault(dataset, {}).setdefault(label, {})[f"{metric}.{extractor}{count}"] = {

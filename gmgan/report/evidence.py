@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 PER_ROW = ["metric", "extractor", "extractor_hash", "n_fake", "n_real", "split", "value"]
+RUN = ["run", "dataset", "model", "K", "varied", "seed", "status"]
 FROM_SWEEP = ("scales", "sweep")  # comparisons that read the sweep of sigma_scale
 
 
@@ -22,14 +23,15 @@ def rows_by_run(table: pd.DataFrame, columns: list[str] = PER_ROW) -> dict[str, 
 
 
 def origins_of(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """{run: its data set, model, K, seed, status} of every run in the score table."""
-    first = table.drop_duplicates("run")[["run", "dataset", "model", "K", "seed", "status"]]
+    """{run: its data set, model, K, varied, seed, status} of every run in the score table."""
+    first = table.drop_duplicates("run")[RUN]
     return {row.pop("run"): row for row in plain(first)}
 
 
 def trace_of_claim(row: dict[str, Any]) -> dict[str, Any]:
     """Which stored rows a comparison of a claim is made of; `row` is one of the claims' table."""
-    named = {name: row[name] for name in ("model", "K", "against", "metric", "n_fake")}
+    columns = ("model", "K", "varied", "against", "against_varied", "metric", "n_fake")
+    named = {name: row[name] for name in columns}
     return named | {
         "dataset": row["dataset"] or None,
         "extractor": row["extractor"] or None,

@@ -12,7 +12,7 @@ from PIL import Image
 
 from gmgan.config.run import Run
 from gmgan.records import Explored
-from gmgan.report.figures import png_address
+from gmgan.report.style import png_address
 
 MOST_BYTES = 8_000_000  # of all runs together; the rest of the page takes about 2 MB
 FILM_POINTS = 400

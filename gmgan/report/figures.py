@@ -1,68 +1,20 @@
-"""Figures in one style: colour-blind safe, readable in grey, as SVG.
+"""The figures of the report, as SVG.
 
 A figure is drawn from the very table that the report stores beside it.
 """
 
-import base64
-import io
-import re
 from typing import Any
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine, LayoutEngine, TightLayoutEngine
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
 
 from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.pixels import PALETTE
-
-COLOURS = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in PALETTE]
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "grid.linewidth": 0.5,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "text.parse_math": False,  # names may hold dollar signs
-    "font.family": "sans-serif",
-    "svg.hashsalt": "gmgan",
-    "figure.dpi": 100,
-}
-LINE_COLOURS = [COLOURS[i] for i in (8, 1, 0, 2, 3, 5, 4, 7, 9)]
-MARKERS = "osD^vP<>X*"
-DASHES = ["-", "--", "-.", ":"]
-Styles = dict[str, dict[str, Any]]  # label -> keywords of `plot`
-
-
-def looks(cells: list[tuple[str, str, int]]) -> Styles:
-    """Keywords of `plot` for each label: colour and marker by model, dash by its number of K.
-
-    cells: [(label, model, K)] in the order of display.
-    """
-    values: dict[str, list[int]] = {}
-    for _, model, K in cells:
-        values.setdefault(model, []).append(K)
-    models = list(values)
-    return {
-        label: {
-            "color": LINE_COLOURS[models.index(model) % len(LINE_COLOURS)],
-            "marker": MARKERS[models.index(model) % len(MARKERS)],
-            "ls": DASHES[list(dict.fromkeys(values[model])).index(K) % len(DASHES)],
-            "ms": 3.5,
-            "lw": 1.2,
-        }
-        for label, model, K in cells
-    }
+from gmgan.report.style import COLOURS, STYLE, Styles, legend_below, log_scale, make_panels, svg
 
 
 @matplotlib.rc_context(STYLE)
@@ -103,7 +55,7 @@ def training_curves(histories: pd.DataFrame) -> str:
                 axis.legend(fontsize=7, loc="best")
         pair[0].set_title(titles[i], fontsize=8)
         pair[1].set(xlabel="kimg", ylim=(0, 1))
-    return _svg(figure, TightLayoutEngine())
+    return svg(figure, TightLayoutEngine())
 
 
 def extent_of(centres: np.ndarray, std: float) -> float:
@@ -120,7 +72,7 @@ def scatters(
     panels: [(title, points N x 2, colour index N)]. Returns SVG with the points as pictures.
     """
     side = (-extent_of(centres, std), extent_of(centres, std))
-    figure, axes = _panels(len(panels), 4, (2.4, 2.55))
+    figure, axes = make_panels(len(panels), 4, (2.4, 2.55))
     for axis, (title, points, colour) in zip(axes, panels, strict=True):
         for centre in centres:
             axis.add_patch(plt.Circle(centre, 3 * std, fill=False, lw=0.6, color="#777777"))
@@ -129,7 +81,7 @@ def scatters(
         axis.scatter(x, y, s=1.5, lw=0, c=colours, rasterized=True)
         axis.set(xlim=side, ylim=side, aspect="equal", xticks=[], yticks=[])
         axis.set_title(title, fontsize=8)
-    return _svg(figure, TightLayoutEngine())
+    return svg(figure, TightLayoutEngine())
 
 
 @matplotlib.rc_context(STYLE)
@@ -141,7 +93,7 @@ def sweep(points: pd.DataFrame, styles: Styles) -> str:
     """
     shown = [metric for metric in in_order(points.metric) if "sweep" in metric.panels]
     scales = sorted(points.sigma_scale.unique())
-    figure, (plane, *axes) = _panels(len(shown) + 1, 3, (3.1, 2.6), (0, 0.5))
+    figure, (plane, *axes) = make_panels(len(shown) + 1, 3, (3.1, 2.6), (0, 0.5))
     for title, lines in points.groupby("title", sort=False):
         means = lines.pivot_table(index="sigma_scale", columns="metric", values="mean")
         plane.plot(means.quality, means.diversity, label=title, **styles[title])
@@ -156,38 +108,9 @@ def sweep(points: pd.DataFrame, styles: Styles) -> str:
         axis.set_xticks(scales, [f"{scale:g}" for scale in scales], fontsize=7)
         axis.minorticks_off()
         if metric.better == "lower":  # distances fall by decades
-            _log_scale(axis)
+            log_scale(axis)
         axis.set(xlabel="sigma_scale s", ylabel=metric.label)
-    return _svg(figure, _legend_below(figure, plane))
-
-
-@matplotlib.rc_context(STYLE)
-def effect_of_k(scores: pd.DataFrame, styles: Styles) -> str:
-    """Scores against K with 95 % intervals; models with a single K are lines across.
-
-    scores (DataFrame): of gmgan.report.tables.effect_of_k. Returns SVG.
-    """
-    ticks = sorted(scores[~scores.is_baseline].K.unique())
-    figure, axes = _panels(scores.metric.nunique(), 3, (3.1, 2.4), (0, 0.5))
-    for axis, (name, rows) in zip(axes, scores.groupby("metric", sort=False), strict=True):
-        metric = metric_of(name)
-        for title, line in rows.groupby("title", sort=False):
-            style = {**styles[title], "ls": "-"}
-            if line.is_baseline.all():
-                mean, half = line.iloc[0][["mean", "interval95"]]
-                axis.axhline(mean, color=style["color"], ls="--", lw=1.2, label=title)
-                if pd.notna(half):
-                    axis.axhspan(mean - half, mean + half, color=style["color"], alpha=0.1, lw=0)
-            else:
-                axis.errorbar(
-                    line.K, line["mean"], line.interval95, capsize=3, label=title, **style
-                )
-        if metric.bounded:  # intervals may leave the range that the score has
-            bottom, top = axis.get_ylim()
-            axis.set_ylim(max(bottom, -0.03), min(top, 1.03))
-        axis.set_xticks(ticks, [str(tick) for tick in ticks])
-        axis.set(xlabel="K", ylabel=metric.label)
-    return _svg(figure, _legend_below(figure, axes[0]))
+    return svg(figure, legend_below(figure, plane))
 
 
 @matplotlib.rc_context(STYLE)
@@ -198,13 +121,13 @@ def convergence(curves: pd.DataFrame, styles: Styles) -> str:
     their range. Returns SVG.
     """
     metrics = curves.metric.nunique()
-    figure, axes = _panels(metrics, metrics, (4.4, 3.4))
+    figure, axes = make_panels(metrics, metrics, (4.4, 3.4))
     for axis, (metric, rows) in zip(axes, curves.groupby("metric", sort=False), strict=True):
         for title, line in rows.groupby("title", sort=False):
             every = max(1, len(line) // 8)
             _means(axis, "kimg", line, 0.12, label=title, markevery=every, **styles[title])
         axis.set(xlabel="kimg", ylabel=metric_of(metric).label)
-    return _svg(figure, _legend_below(figure, axes[0]))
+    return svg(figure, legend_below(figure, axes[0]))
 
 
 @matplotlib.rc_context({**STYLE, "axes.grid": False})
@@ -218,7 +141,7 @@ def contingencies(counts: pd.DataFrame, rows_label: str) -> str:
         for title, rows in counts.groupby("title", sort=False)
     }
     tallest = max(8, *(len(table) for table in tables.values()))
-    figure, axes = _panels(len(tables), 4, (2.7, 1.2 + 0.16 * tallest), (0.4, 0))
+    figure, axes = make_panels(len(tables), 4, (2.7, 1.2 + 0.16 * tallest), (0.4, 0))
     for i, (axis, (title, table)) in enumerate(zip(axes, tables.items(), strict=True)):
         shares = table.to_numpy() / np.maximum(table.to_numpy().sum(1, keepdims=True), 1)
         picture = axis.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="equal")
@@ -230,66 +153,10 @@ def contingencies(counts: pd.DataFrame, rows_label: str) -> str:
         axis.set(xlabel="class", ylabel="" if i % 4 else rows_label)
     bar = figure.colorbar(picture, ax=figure.axes, shrink=0.6, fraction=0.03, use_gridspec=False)
     bar.set_label("share of the row")
-    return _svg(figure, ConstrainedLayoutEngine())
-
-
-def _panels(
-    count: int, most: int, size: tuple[float, float], margin: tuple[float, float] = (0, 0)
-) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels, at most `most` in a row.
-
-    size: width and height that a panel takes; margin: what the figure adds to that; in inches.
-    """
-    columns = min(most, count)
-    rows = -(-count // columns)
-    inches = (size[0] * columns + margin[0], size[1] * rows + margin[1])
-    figure, axes = plt.subplots(rows, columns, figsize=inches, squeeze=False)
-    for axis in axes.flat[count:]:
-        axis.set_visible(False)
-    return figure, list(axes.flat[:count])
+    return svg(figure, ConstrainedLayoutEngine())
 
 
 def _means(axis: Axes, x: str, line: pd.DataFrame, alpha: float, **style: Any) -> None:
     """Means over seeds against the column `x`, and their range as a band."""
     axis.plot(line[x], line["mean"], **style)
     axis.fill_between(line[x], line.low, line.high, color=style["color"], alpha=alpha, lw=0)
-
-
-def _log_scale(axis: Axes) -> None:
-    """A logarithmic y axis with labels such as 0.5 and 20, as many as have room."""
-    axis.set_yscale("log")
-    bottom, top = axis.get_ylim()
-    decades = np.log10(top / bottom)
-    between = (2, 3, 4, 5, 7) if decades < 1 else (2, 5) if decades < 3 else ()
-    axis.yaxis.set_minor_locator(LogLocator(subs=between) if between else NullLocator())
-    for set_formatter in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
-        set_formatter(lambda value, _: f"{value:g}")
-    axis.tick_params(axis="y", which="both", labelsize=7)
-
-
-def png_address(png: bytes) -> str:
-    """A data address for the bytes of a PNG."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
-def _legend_below(figure: Figure, axis: Axes) -> LayoutEngine:
-    """One legend for all panels, under them: the layout that leaves room for it."""
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=min(5, len(labels)), fontsize=8)
-    bottom = (0.25 * -(-len(labels) // 5) + 0.1) / figure.get_size_inches()[1]
-    return TightLayoutEngine(rect=(0, bottom, 1, 1))
-
-
-def _svg(figure: Figure, layout: LayoutEngine) -> str:
-    """The figure as SVG text, without the ids that nothing refers to.
-
-    A figure that keeps its layout engine is drawn twice; here layouts are computed before.
-    """
-    layout.execute(figure)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", dpi=140, metadata={"Date": None})
-    plt.close(figure)
-    text = re.sub("<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
-    text = text[text.index("<svg") :]
-    used = set(re.findall(r"#([\w-]+)", text))
-    return re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)

@@ -30,11 +30,12 @@ def beside(
     """One row per published number and own cell that measures the same, or one without ours.
 
     First what compares, then what stands beside numbers of ours, then other numbers on the suite's
-    data, then the rest.
+    data, then the rest. Ours are those of runs without varied values.
 
     table: the tidy score table; kinds: the suite's data sets -> kind of their source.
     """
     rows = []
+    table = table[table.varied == ""]
     for result in published["results"]:
         data, source = result["data"], published["sources"][result["source"]]
         datasets = [

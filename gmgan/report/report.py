@@ -14,7 +14,7 @@ from gmgan.config.settings import ReportSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.metrics import metric_of
 from gmgan.records import Stored, TrainingRecord
-from gmgan.report import claims, evidence, explorer, figures, page, published
+from gmgan.report import claims, evidence, explorer, page, published, style
 from gmgan.report.collect import score_table, sweep_table
 from gmgan.report.section import Material, Section
 from gmgan.runtime.parallel import in_parallel
@@ -68,15 +68,16 @@ def report(
         descriptions=descriptions,
         extractors=extractors,
     )
-    table = score_table(settings.runs, scores, clusters, trained, floors)
-    sweep = sweep_table(settings.runs, tradeoffs, trained)
-    order = list(settings.models)
-    runs = sorted(settings.runs, key=lambda run: (order.index(run.model), run.K, run.seed))
+    varying = settings.parameters
+    table = score_table(settings.runs, scores, clusters, trained, floors, varying)
+    sweep = sweep_table(settings.runs, tradeoffs, trained, varying)
+    runs = sorted(settings.runs, key=settings.place)
     trainings = {run: trained[run] for run in runs}
     of = {name: [run for run in runs if run.dataset == name] for name in settings.datasets}
     sections = [Section(name, of[name], table, sweep, material, settings) for name in of]
     points = {name for name, dataset in settings.datasets.items() if dataset.is_points}
-    tested = claims.Evidence(table, sweep, settings.baselines, points)
+    compared = {name: settings.compared_on(name) for name in of}
+    tested = claims.Evidence(table, sweep, settings.baselines, points, compared)
     verdicts = claims.evaluate(claims.load_claims(), tested)
     kinds = {name: dataset.source.kind for name, dataset in settings.datasets.items()}
     beside = published.beside(published.load_published(), table, kinds, settings.titles)
@@ -156,7 +157,7 @@ def _numbers(
         "sweep_columns": [*evidence.PER_ROW, "sigma_scale"],
         "sweep": evidence.rows_by_run(sweep, [*evidence.PER_ROW, "sigma_scale"]),
         "labels": {metric.name: [metric.label, metric.digits] for metric in metrics},
-        "palette": figures.COLOURS,
+        "palette": style.COLOURS,
         "frames": explorer.FRAMES,
     }
 

@@ -22,9 +22,11 @@ from gmgan.evaluation.metrics import shown_metrics
 from gmgan.evaluation.samples import nearest_modes
 from gmgan.records import Stored
 from gmgan.report import claims, explorer, figures, tables
+from gmgan.report.effect_figures import effects_of
+from gmgan.report.style import MOST_LINES, looks, png_address
 
 SCATTER_POINTS = 2000
-SCORES = ["metric", "model", "K", "extractor", "split", "n_real", "n_fake"]
+SCORES = ["metric", "model", "K", "varied", "extractor", "split", "n_real", "n_fake"]
 COUNTS = ["title", "seed", "group", "class", "count"]  # columns of tables of counts
 KINDS = {  # name of a table -> group of its metrics
     "scores": "samples",
@@ -69,31 +71,40 @@ class Section:
         self.entry: Dataset = settings.datasets[name]
         self.description = material.descriptions[name]
         self.titles, labels = settings.titles, {**settings.titles, **BASELINES}
-        order = {model: i for i, model in enumerate([*settings.models, *BASELINES])}
-        rows = table[table.dataset == name]
-        rows = rows.assign(place=rows.model.map(order).fillna(len(order)))
-        self.rows = rows.sort_values(["place", "K", "seed"], kind="stable").drop(columns="place")
-        self.labels = {run: tables.model_label(run.model, run.K, self.titles) for run in runs}
-        self.first: dict[tuple[str, int], Run] = {}
+        self.rows = self._in_order(table[table.dataset == name], list(settings.models))
+        self.labels = tables.run_labels(runs, settings.parameters, self.titles)
+        self.first: dict[tuple[str, int, str], Run] = {}
         for run in runs:
-            self.first.setdefault((run.model, run.K), run)
+            self.first.setdefault((run.model, run.K, run.varied), run)
+        self.row_labels = {key: self.labels[run] for key, run in self.first.items()}
         self.scored = {run: material.scores[run] for run in runs}
         self.own = shown_metrics(self.entry.evaluation.metrics)
         self.tables = {
-            kind: tables.score_tables(self.rows, group, labels, self.own)
+            kind: tables.score_tables(self.rows, group, labels, self.own, self.row_labels)
             for kind, group in KINDS.items()
         }
         self.frames = {
             "scores": tables.over_seeds(self.rows[self.rows.metric.notna()], SCORES),
             "sweep": self._sweep(sweep[sweep.dataset == name]),
-            "effect-of-k": tables.effect_of_k(self.rows, self.titles, settings.baselines),
             "convergence": self._convergence(),
             "components": self._components(),
             "clusters": self._clusters(),
             "training": self._histories(),
             "memorisation": self._memorisation(),
         }
+        varying, compared = list(settings.parameters), settings.compared_on(name)
+        self.effects = list(effects_of(self.rows, varying, self.titles, compared))
+        self.frames |= {effect.name: effect.scores for effect in self.effects}
         self.drawings = self._drawings()
+
+    def _in_order(self, rows: pd.DataFrame, models: list[str]) -> pd.DataFrame:
+        """Rows in the order of the runs, then those of k-means, then the floor."""
+        order = {model: i for i, model in enumerate([*models, *BASELINES])}
+        run = {run.name: i for i, run in enumerate(self.runs)}
+        places = {"model": rows.model.map(order).fillna(len(order)), "K": rows.K, "seed": rows.seed}
+        places["run"] = rows.run.map(run).fillna(-1)
+        by = pd.DataFrame(places).sort_values(["model", "run", "K", "seed"], kind="stable")
+        return rows.loc[by.index]
 
     def texts(self) -> dict[str, str]:
         """The tables as Markdown and LaTeX: {name of the file: content}."""
@@ -123,6 +134,7 @@ class Section:
                 for name, description in self.material.extractors[self.name].items()
             ],
             "grids": [] if self.entry.is_points else self._grids(),
+            "effects": self.effects,
             "figures": {name: Markup(drawn[f"{self.name}.{name}"]) for name in self.drawings},
         }
 
@@ -176,8 +188,8 @@ class Section:
         return pd.DataFrame(lines, columns=columns)
 
     def _sweep(self, points: pd.DataFrame) -> pd.DataFrame:
-        pairs = zip(points.model, points.K, strict=True)
-        titles = [tables.model_label(model, K, self.titles) for model, K in pairs]
+        keys = zip(points.model, points.K, points.varied, strict=True)
+        titles = [self.row_labels[key] for key in keys]
         by = ["extractor", "metric", "title", "sigma_scale", "n_fake"]
         return tables.over_seeds(points.assign(title=titles), by)
 
@@ -231,11 +243,9 @@ class Section:
         return pd.concat(histories, ignore_index=True)[["title", "seed", *columns]]
 
     def _drawings(self) -> dict[str, Callable[[], str]]:
-        shown = [(self.labels[run], model, K) for (model, K), run in self.first.items()]
-        by_model = [(self.titles[model], model, K) for _, model, K in shown]
-        styles = figures.looks(by_model) | figures.looks(shown)
-        shared = claims.shared_components(self.rows).get(self.name, set()) | {1}
-        main = [label for label, _, K in shown if K in shared]
+        models = [(self.titles[model], (model, ""), K) for model, K, _ in self.first]
+        shown = [(self.row_labels[key], (key[0], key[2]), key[1]) for key in self.first]
+        styles, main = looks([*models, *shown]), self._main()
 
         def of_main(frame: pd.DataFrame) -> pd.DataFrame:
             return frame[frame.title.isin(main)]
@@ -245,21 +255,32 @@ class Section:
 
         draw: dict[str, Callable[[pd.DataFrame], str]] = {
             "sweep": lambda frame: figures.sweep(of_main(frame), styles),
-            "effect-of-k": lambda frame: figures.effect_of_k(frame, styles),
             "convergence": lambda frame: figures.convergence(of_main(frame), styles),
             "components": lambda frame: contingencies(frame, "component or requested class"),
             "clusters": lambda frame: contingencies(frame, "component"),
             "training": figures.training_curves,
         }
         frames = {name: self.frames[name] for name in draw if len(self.frames[name])}
+        drawings: dict[str, Callable[[], str]]
         drawings = {name: partial(draw[name], frame) for name, frame in frames.items()}
+        drawings |= {effect.name: effect.draw for effect in self.effects}
         return drawings | ({"samples": self._scatters} if self.entry.is_points else {})
+
+    def _main(self) -> list[str]:
+        """The labels that figures with a line per model show.
+
+        Those with K that all models share; without varied values where there are too many.
+        """
+        shared = claims.shared_components(self.rows).get(self.name, set()) | {1}
+        main = [key for key in self.first if key[1] in shared]
+        plain = [key for key in main if not key[2]] if len(main) > MOST_LINES else main
+        return [self.row_labels[key] for key in (plain or main)[:MOST_LINES]]
 
     def _grids(self) -> list[dict[str, str]]:
         """The sample grid of each model's first seed."""
         pictures = {run: self.material.previews[run] for run in self.first.values()}
         return [
-            {"title": self._title(run), "address": figures.png_address(picture)}
+            {"title": self._title(run), "address": png_address(picture)}
             for run, picture in pictures.items()
         ]
 

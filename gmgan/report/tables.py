@@ -1,16 +1,21 @@
 """From the tidy score tables to the tables and the figures' data of the report."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
+from gmgan.config.run import Run
+from gmgan.config.values import text_of
 from gmgan.evaluation.metric import Metric
 from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.report.statistics import holm, mean_interval, paired_test
 
 FLOOR = "real"
+Rows = tuple[str, int, str]  # model, K and varied of rows that differ in their seed only
 ARROWS = {1: "↑", -1: "↓", 0: ""}  # of a metric's direction
 PROTOCOL = ("n_real", "n_fake", "extractor", "extractor_hash", "split")
 
@@ -51,12 +56,47 @@ def model_label(model: str, K: Any, titles: Mapping[str, str]) -> str:
     return f"{titles.get(model, model)}{components}"
 
 
+def run_labels(
+    runs: Iterable[Run], parameters: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]
+) -> dict[Run, str]:
+    """Runs of one data set -> model, K and the values of the parameters in which its runs differ.
+
+    parameters: as in TableSettings.
+    """
+    runs, names, labels = list(runs), parameter_names(parameters), {}
+    for run in runs:
+        label = model_label(run.model, run.K, titles)
+        for path, values in parameters.items():
+            several = {values.get(other.name) for other in runs if other.model == run.model}
+            if len(several) > 1 and run.name in values:
+                label += f", {names[path]} = {value_text(values[run.name])}"
+        labels[run] = label
+    return labels
+
+
+def parameter_names(paths: Iterable[str]) -> dict[str, str]:
+    """`latent.sigma` -> `sigma`; paths with the same last part stay whole."""
+    last = {path: path.rpartition(".")[2] for path in paths}
+    several = {name for name, count in Counter(last.values()).items() if count > 1}
+    return {path: path if name in several else name for path, name in last.items()}
+
+
+def value_text(value: Any) -> str:
+    """The value of a parameter as the name of a run has it."""
+    return value if isinstance(value, str) else text_of(value)
+
+
 def score_tables(
-    rows: pd.DataFrame, kind: str, titles: Mapping[str, str], own: Iterable[Metric] = ()
+    rows: pd.DataFrame,
+    kind: str,
+    titles: Mapping[str, str],
+    own: Iterable[Metric] = (),
+    labels: Mapping[Rows, str] = MappingProxyType({}),
 ) -> list[ScoreTable]:
     """One ScoreTable per extractor from the rows of one data set: the metrics of group `kind`.
 
-    titles: a model's name -> its title; own: metrics besides the built-in ones.
+    titles: a model's name -> its title; own: metrics besides the built-in ones; labels: (model, K,
+    varied) -> label, where it is not made of title and K.
     """
     metrics = [m for m in in_order(rows.metric.dropna(), own) if m.group == kind]
     rows = rows[rows.metric.isin([metric.name for metric in metrics])]
@@ -76,23 +116,23 @@ def score_tables(
             for count in counts or [None]:
                 several = f", n = {count:,}" if len(counts) > 1 else ""
                 columns.append((metric.name, count, metric.label + several, metric.direction))
-        groups = runs.groupby(["model", "K"], sort=False)
+        groups = runs.groupby(["model", "K", "varied"], sort=False)
         marked = []  # the cells of each column
         for name, count, _, direction in columns:
             marks = _marks([_values(rows, name, count) for _, rows in groups], direction)
-            cells = [_cell(rows, name, count, model, K) for (model, K), rows in groups]
+            cells = [_cell(rows, name, count, *key) for key, rows in groups]
             marked.append([replace(c, mark=mark) for c, mark in zip(cells, marks, strict=True)])
-        labels = [model_label(model, K, titles) for (model, K), _ in groups]
+        keys = [key for key, _ in groups]
         lines = [
-            (label, False, list(cells))
-            for label, cells in zip(labels, zip(*marked, strict=True), strict=True)
+            (labels.get(key) or model_label(key[0], key[1], titles), False, list(cells))
+            for key, cells in zip(keys, zip(*marked, strict=True), strict=True)
         ]
         if not floor.empty:
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
             cells = [
-                _cell(floor, metric, None if count in (None, most) else count, FLOOR, None)
+                _cell(floor, metric, None if count in (None, most) else count, FLOOR, None, "")
                 for metric, count, _, _ in columns
             ]
             lines.append((f"real data against real data{note}", True, cells))
@@ -108,11 +148,14 @@ def _values(rows: pd.DataFrame, metric: str, count: int | None) -> pd.Series:
     return values.set_index("seed").value.dropna()
 
 
-def _cell(rows: pd.DataFrame, metric: str, count: int | None, model: str, K: Any) -> Cell:
+def _cell(
+    rows: pd.DataFrame, metric: str, count: int | None, model: str, K: Any, varied: str
+) -> Cell:
     values = _values(rows, metric, count)
     key = {
         "model": model,
         "K": None if pd.isna(K) else int(K),
+        "varied": varied,
         "metric": metric,
         "n_fake": None if count is None else int(count),
         "extractor": rows.extractor.iloc[0],
@@ -188,24 +231,3 @@ def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         for key, values in rows.dropna(subset=["value"]).groupby(by, sort=False, dropna=False).value
     ]
     return pd.DataFrame(lines, columns=[*by, "mean", "interval95", "low", "high", "seeds"])
-
-
-def effect_of_k(
-    rows: pd.DataFrame, titles: Mapping[str, str], baselines: Mapping[str, str]
-) -> pd.DataFrame:
-    """Scores against K of the models with several K, and of their baselines, of one data set.
-
-    The column `is_baseline` marks the rows to be drawn as lines.
-    """
-    main = rows[rows.n_fake.isna() | rows.n_fake.eq(rows.n_fake.max())]
-    shown = [m.name for m in in_order(main.metric.dropna()) if "effect-of-k" in m.panels]
-    main = main[main.metric.isin(shown) & (main.model != FLOOR)]
-    counts = main[main.K > 1].groupby("model").K.nunique()
-    swept = [name for name in counts[counts > 1].index if name in titles]
-    lines = {baselines[name] for name in swept if name in baselines}
-    chosen = main[main.model.isin([*swept, *lines])]
-    scores = over_seeds(chosen.sort_values("K"), ["extractor", "metric", "model", "K"])
-    scores = scores.sort_values("metric", key=lambda names: names.map(shown.index), kind="stable")
-    scores.insert(3, "title", scores.model.map(titles))
-    scores.insert(5, "is_baseline", ~scores.model.isin(swept))
-    return scores

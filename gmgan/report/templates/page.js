@@ -70,12 +70,13 @@ for (const table of document.querySelectorAll("table")) {
 function rowsBehind(trace) {
   const source = trace.source || "scores";
   const columns = source === "sweep" ? numbers.sweep_columns : numbers.columns;
-  const matching = (model, K) => Object.entries(numbers.cells).filter(([, cell]) =>
-    cell.model === model && (!trace.dataset || cell.dataset === trace.dataset) && (K === undefined || cell.K === K));
-  let cells = matching(trace.model, trace.K ?? (trace.any_K ? undefined : null));
+  const matching = (model, varied, K) => Object.entries(numbers.cells).filter(([, cell]) =>
+    cell.model === model && cell.varied === (varied ?? "") && (!trace.dataset || cell.dataset === trace.dataset)
+    && (K === undefined || cell.K === K));
+  let cells = matching(trace.model, trace.varied, trace.K ?? (trace.any_K ? undefined : null));
   if (trace.against) {
-    const same = matching(trace.against, trace.K);
-    cells = cells.concat(same.length ? same : matching(trace.against));
+    const same = matching(trace.against, trace.against_varied, trace.K);
+    cells = cells.concat(same.length ? same : matching(trace.against, trace.against_varied));
   }
   const found = [];
   for (const [run, cell] of cells)
