@@ -7,9 +7,12 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import ROOT
 
+from gmgan.config.loader import load
 from gmgan.evaluation.metrics import METRICS
+from gmgan.pipeline.grid import suite_runs
 
 pytestmark = pytest.mark.pipeline
 
