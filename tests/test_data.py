@@ -16,6 +16,7 @@ from gmgan.config.data import ImagesSource
 from gmgan.data import digits, images, official, points
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits
+from gmgan.data.thinning import thin
 from gmgan.errors import GmganError
 
 MIRROR = Path(os.environ.get("GMGAN_MIRROR") or "no-mirror").resolve()
@@ -350,3 +351,23 @@ def test_stl10_through_its_archive(params, mirror, monkeypatch, tmp_path, part):
     first = splits.train[0, :, :, 0].astype(int)
     assert (np.diff(first[24]) > 0).all()  # the gradient runs along a row of the image
     assert np.ptp(first[:, 24]) == 0
+
+
+def test_thinned_classes_keep_their_share_in_both_splits():
+    labels = np.repeat([0, 1, 2], 100)
+    points = np.stack([labels, np.arange(300)], 1).astype("f4")
+    splits = Splits(points, labels, points[::2], labels[::2], ["a", "b", "c"])
+    tenth, half = thin(splits, {"b": 0.1}), thin(splits, {"b": 0.5, "c": 0.004})
+    assert np.bincount(tenth.train_labels).tolist() == [100, 10, 100]
+    assert np.bincount(tenth.test_labels).tolist() == [50, 5, 50]
+    assert np.bincount(half.train_labels).tolist() == [100, 50, 1]
+    assert (np.diff(tenth.train[:, 1]) > 0).all()
+    kept, more = (set(each.train[each.train_labels == 1][:, 1]) for each in (tenth, half))
+    assert kept < more
+    with pytest.raises(GmganError, match="class_shares: unknown class 'd'; known: a, b, c"):
+        thin(splits, {"d": 0.5})
+
+
+def test_a_thinned_set_has_prepared_data_of_its_own(params):
+    assert params.source_names["digits-rare-8"] == "digits-rare-8"
+    assert params.source_names["digits-ci"] == "digits"

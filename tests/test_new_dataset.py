@@ -14,6 +14,7 @@ from gmgan.commands.new_dataset import with_entries
 from gmgan.config.counts import Counts, count_mistakes
 from gmgan.config.loader import load
 from gmgan.data.archives import Archives
+from gmgan.config.settings import PrepareSettings
 from gmgan.data.counts import counts_of
 from gmgan.data.prepare import prepare
 from gmgan.errors import GmganError
@@ -180,7 +181,7 @@ def test_all_mistakes_come_at_once_before_any_job(project):
         "datasets.pets.evaluation.sweep.n",
         "suites.pets.K",
     ]
-    assert "known: batch_size" in lines["datasets.pets.training.lerning_rate"]
+    assert "known: average_half_life_kimg" in lines["datasets.pets.training.lerning_rate"]
     assert "set it to at least 3" in lines["suites.pets.K"]
     assert not (project.folder / "results").exists()
 
@@ -188,6 +189,7 @@ def test_all_mistakes_come_at_once_before_any_job(project):
 @pytest.mark.parametrize("name", ["toy-ring-ci", "toy-grid25", "digits"])
 def test_counts_are_those_of_the_prepared_data(params, name, tmp_path):
     source = params.datasets[name].source
-    description = prepare(source, Archives(tmp_path)).description
+    settings = PrepareSettings(source=source, class_shares={})
+    description = prepare(settings, Archives(tmp_path)).description
     known = Counts(description.train.count, description.test.count, len(description.classes))
-    assert counts_of(source, Archives(tmp_path)) == known
+    assert counts_of(source, Archives(tmp_path), {}) == known

@@ -5,13 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from torch import nn
 
 from gmgan import plugins
@@ -29,10 +30,14 @@ from gmgan.config.models import (
     StaticPrior,
 )
 from gmgan.conformance import check_plugin
+from gmgan.conformance.training import RING, RING_MLP, RING_TRAINING, Recipe, check_training
+from gmgan.data import points
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation.metrics import METRICS
+from gmgan.evaluation.samples import nearest_modes
 from gmgan.models.auxiliary import encoder
+from gmgan.models.model import sample
 from gmgan.models.networks import dcgan, mlp
 from gmgan.models.objectives import (
     acgan,
@@ -125,6 +130,62 @@ def test_built_in_encoders_conform(network, weights):
         kind="encoder", information=information, reconstruction=reconstruction, network=network
     )
     check_plugin("auxiliary", encoder.Auxiliary, options=options)
+
+
+class Projecting:
+    """Networks whose discriminator sees the class (Miyato and Koyama 2018)."""
+
+    generator = staticmethod(mlp.generator)
+
+    class Discriminator(nn.Module):
+        batch_statistics, takes_classes = False, True
+
+        def __init__(self, width, n_outputs):
+            super().__init__()
+            self.body = nn.Sequential(nn.Flatten(), nn.Linear(2, width), nn.LeakyReLU(0.2))
+            self.last, self.classes = nn.Linear(width, n_outputs), nn.Embedding(8, width)
+
+        def forward(self, samples, classes):
+            features = self.body(samples)
+            return self.last(features) + (features * self.classes(classes)).sum(1, keepdim=True)
+
+    @classmethod
+    def discriminator(cls, options, sample_shape, n_outputs):
+        return cls.Discriminator(64, n_outputs)
+
+
+class ConditionalHinge(hinge.Objective):
+    conditional = True
+
+    def fake_classes(self, k, y):
+        return y
+
+
+def test_a_projection_discriminator_and_its_loss_train_each_class_to_its_place():
+    recipe = Recipe(networks=Projecting, n_classes=8, training=RING_TRAINING, options=RING_MLP)
+    recipe = replace(recipe, make_objective=lambda: ConditionalHinge({}, 8, 1))
+    penalty = squared_gradient.Penalty(SquaredGradientPenalty(kind="r1", gamma=1))
+    check_training(replace(recipe, penalties=[(penalty, 1)]))
+    data = points.read(RING)
+    trainer = replace(recipe, penalties=[(penalty, 1)]).trainer(
+        torch.from_numpy(data.train), torch.from_numpy(data.train_labels)
+    )
+    for _ in range(trainer.total_iterations):
+        trainer.step()
+    samples, _, classes = sample(trainer.model, 500, 1)
+    nearest, _ = nearest_modes(samples, points.centres(RING))
+    assert (nearest == classes).mean() > 0.7  # 1 in 8 by chance
+
+
+class Checked(gan.Objective):
+    class Options(BaseModel, extra="forbid"):
+        margin: float = 1.0
+
+
+def test_options_are_checked_by_the_class_that_a_plug_in_declares():
+    with pytest.raises(GmganError, match=r"Checked: options\.margn: Extra inputs"):
+        check_plugin("objective", Checked, options={"margn": 2})
+    assert plugins.checked_options("it", Checked, {"margin": 2}).margin == 2
 
 
 # --- wrong plug-ins are refused -------------------------------------------------------------------

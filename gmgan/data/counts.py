@@ -1,5 +1,7 @@
 """How many samples a data set has, without reading them."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 from pathlib import PurePosixPath
 
@@ -18,11 +20,22 @@ OFFICIAL = {
 }
 
 
-def counts_of(source: Source, archives: Archives) -> Counts | None:
-    """The counts of a source; None for plug-ins, and for images that are not there.
+def counts_of(
+    source: Source, archives: Archives, class_shares: Mapping[str, float]
+) -> Counts | None:
+    """The counts of a data set; None for plug-ins, and for images that are not there.
 
-    Raises GmganError if a folder or zip of images cannot be listed or has another layout.
+    With `class_shares` they are about right: as if all classes were equally frequent. Raises
+    GmganError if a folder or zip of images cannot be listed or has another layout.
     """
+    counts = _counts_of(source, archives)
+    if counts is None or not class_shares:
+        return counts
+    share = 1 - sum(1 - share for share in class_shares.values()) / max(counts.classes, 1)
+    return replace(counts, train=int(share * counts.train), test=int(share * counts.test))
+
+
+def _counts_of(source: Source, archives: Archives) -> Counts | None:
     if isinstance(source, PointSource):
         return Counts(source.n_train, source.n_test, source.n_classes or 0)
     if isinstance(source, DigitsSource):

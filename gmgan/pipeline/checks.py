@@ -22,7 +22,8 @@ def suite_mistakes(
     blocks = params.lookup("suites", suite).cells
     for name in dict.fromkeys(name for block in blocks for name in block.datasets):
         try:
-            counts[name] = counts_of(params.datasets[name].source, archives)
+            entry = params.datasets[name]
+            counts[name] = counts_of(entry.source, archives, entry.class_shares)
         except GmganError as error:
             counts[name] = None
             yield ("datasets", name, "source", "path"), str(error)
@@ -40,7 +41,7 @@ def _impossible(params: Params, block: Cells, counts: dict[str, Counts | None]) 
             assert known is not None
             entry = params.models[model]
             for K in block.K:
-                if entry.objective == "supervised" and known.classes > K:
+                if entry.objective.kind == "supervised" and known.classes > K:
                     yield (
                         f"K = {K} is below the {known.classes} classes of '{dataset}', each of "
                         f"which needs a component of '{model}'; set it to at least {known.classes}"
