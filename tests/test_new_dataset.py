@@ -13,8 +13,8 @@ from gmgan.commands.inspection import inspect
 from gmgan.commands.new_dataset import with_entries
 from gmgan.config.counts import Counts, count_mistakes
 from gmgan.config.loader import load
-from gmgan.data.archives import Archives
 from gmgan.config.settings import PrepareSettings
+from gmgan.data.archives import Archives
 from gmgan.data.counts import counts_of
 from gmgan.data.prepare import prepare
 from gmgan.errors import GmganError
