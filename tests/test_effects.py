@@ -66,6 +66,9 @@ def test_the_effect_of_k_has_the_baseline_as_a_line():
     # 95 % interval of three values: t(0.975, 2) * 0.1 / sqrt(3)
     assert result["mean"].tolist() == pytest.approx([5.0, 3.1, 19 / 6])
     assert result.interval95.iloc[0] == pytest.approx(4.302653 * 0.1 / np.sqrt(3))
+    (figure,) = effect_figures.effects_of(OVER_K, [], TITLES, compared)
+    assert figure.name == "effect-of-k"
+    assert {"K", "10", "20", "FID", "GAN", "static"} <= set(texts_of(figure.draw()))
     assert effects.axes_of(OVER_K, []) == ["K"]
     assert effects.axes_of(OVER_K[OVER_K.K != 20], []) == []
 
@@ -184,6 +187,16 @@ def test_the_heat_map_shows_every_mean_once_and_the_baseline_beside():
     digits = [text for text in texts if re.fullmatch(r"\d+\.\d\d", text)]
     assert sorted(map(float, digits)) == [10.5, 11.5, 20.5, 21.5, 30.5, 31.5, 50, 60]
     assert {"1", "2", "3", "baseline", "hinge", "gan", SIGMA, LOSS, "FID"} <= set(texts)
+
+
+def test_a_baseline_that_depends_on_neither_axis_stands_above_the_map():
+    result = grid(rows_of(*GRID, ("gan", 1, {}, [44.0])), dict.fromkeys(TO_LOSS, ("gan", "")))
+    (baseline,) = result[result.is_baseline].itertuples()
+    assert baseline.mean == 44
+    assert result[[SIGMA, LOSS]].isna().all(axis=1).tolist() == result.is_baseline.tolist()
+    texts = texts_of(effect_figures.heat_maps(result, SIGMA, LOSS))
+    assert "baseline: 44.00" in texts
+    assert "baseline" not in texts
 
 
 def cells_of(result, x, y):

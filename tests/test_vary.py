@@ -210,6 +210,7 @@ def test_other_runs_of_the_package_are_untouched_by_a_varied_one(params):
         ("network: [mlp-r, mlp]", 0, "network.1: unknown network 'mlp'"),
         ("network.width: 3", 0, "network.width: unknown key 'width'"),
         ("penalties.2: r1", 0, "unknown parameter '2'; it is the position in a list of 0"),
+        ("penalties: [[{kind: r1}]]", 0, "penalties.0: Field required"),
         ("latent.sigma: []", 0, "List should have at least 1 item"),
     ],
 )
@@ -372,6 +373,12 @@ def test_every_section_of_a_model_can_be_varied(params):
     with pytest.raises(GmganError) as caught:
         grid.with_changes(params, STATIC, ["nothing=1"])
     assert all(name in str(caught.value) for name in sections)
+
+
+def test_values_that_belong_together_are_an_entry(with_suite):
+    params = with_suite("latent: [{c: 0.1, sigma: 0.15}, {c: 0.467, sigma: 0.7}]")
+    static = [run.varied for run in grid.suite_runs(params, "varied") if "static" in run.model]
+    assert static == ["latent.c=0.1+latent.sigma=0.15", "latent.c=0.467+latent.sigma=0.7"]
 
 
 def test_completeness_of_the_product(with_suite):

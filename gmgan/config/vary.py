@@ -15,7 +15,7 @@ from gmgan.config.base import UNKNOWN, Location, mistakes
 from gmgan.config.models import Model, Network
 from gmgan.config.params import Cells, Params
 from gmgan.config.run import Run, RunSettings
-from gmgan.config.values import NAMELESS, Values, parse, text_of, value_of
+from gmgan.config.values import NAMELESS, Values, parse, text_of
 from gmgan.errors import GmganError, unknown_name
 
 _NAMES = ("title", "extends", "baseline", "uses_labels", "init_from")  # no parameters
@@ -146,22 +146,25 @@ def canonical(params: Params, dataset: str, model: str, values: Values) -> str:
 
     Raises ValidationError for unknown parameters, wrong values and values without a text.
     """
+    if not values:
+        return ""
     wanted = applied(params, dataset, model, values)
-    texts, effect = _texts(wanted, dataset, model, values), _effective(wanted, dataset, model)
+    effect = _effective(wanted, dataset, model)
+    parts = [f"{path}={text}" for path, text in _texts(wanted, dataset, model, values).items()]
 
-    def is_enough(texts: dict[str, str]) -> bool:
+    def is_enough(parts: list[str]) -> bool:
         try:
-            made = applied(params, dataset, model, {p: value_of(t) for p, t in texts.items()})
+            made = applied(params, dataset, model, parse("+".join(parts)))
             return _effective(made, dataset, model) == effect
-        except ValidationError:
+        except ValueError:
             return False
 
-    if not is_enough(texts):
+    if not is_enough(parts):
         raise mistakes([((path,), NAMELESS.format(value)) for path, value in values.items()])
-    for path in list(texts):
-        fewer = {name: text for name, text in texts.items() if name != path}
-        texts = fewer if is_enough(fewer) else texts
-    return "+".join(f"{path}={text}" for path, text in texts.items())
+    for part in list(parts):
+        fewer = [other for other in parts if other != part]
+        parts = fewer if is_enough(fewer) else parts
+    return "+".join(parts)
 
 
 def _texts(params: Params, dataset: str, model: str, values: Values) -> dict[str, str]:

@@ -300,13 +300,12 @@ collect = Stage(
 def _report_settings(at: Scope) -> settings.ReportSettings:
     trained = {run.model for run in at.runs}
     used = trained | {at.params.models[name].baseline for name in trained}
-    compared = {run.name: grid.baseline_run(at.params, run) for run in at.runs}
     return settings.ReportSettings(
         suite=at.suite,
         title=at.params.suites[at.suite].title,
         runs=at.runs,
         parameters=grid.parameters(at.params, at.runs),
-        compared={name: run for name, run in compared.items() if run},
+        compared=grid.baseline_runs(at.params, at.runs),
         datasets={run.dataset: at.params.datasets[run.dataset] for run in at.runs},
         models={name: model for name, model in at.params.models.items() if name in used},
     )

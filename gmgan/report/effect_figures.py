@@ -92,10 +92,10 @@ def effect(scores: pd.DataFrame, axis: str, styles: Styles) -> str:
     """
     scores = _of_one_extractor(scores)
     values = values_of(scores[~scores.is_baseline], axis)
+    titles = list(scores.title[~scores.is_baseline].unique())
     figure, axes = make_panels(scores.metric.nunique(), 3, (3.1, 2.4), (0, 0.5))
     for panel, (name, rows) in zip(axes, scores.groupby("metric", sort=False), strict=True):
         metric = metric_of(name)
-        titles = list(rows.title[~rows.is_baseline].unique())
         for title, line in rows.groupby("title", sort=False):
             style = {**styles[title], "ls": "-"}
             if line.is_baseline.all():
@@ -116,7 +116,7 @@ def effect(scores: pd.DataFrame, axis: str, styles: Styles) -> str:
         elif rows["mean"].min() >= 0:
             panel.set_ylim(max(bottom, -0.03 * top), top)
         _label(panel, values)
-        panel.set(xlabel=axis, ylabel=fill(metric.label, 24))
+        panel.set(xlabel=axis, ylabel=fill(metric.label, 24, break_on_hyphens=False))
     return svg(figure, legend_below(figure, axes[0]))
 
 
@@ -133,9 +133,12 @@ def heat_maps(scores: pd.DataFrame, x: str, y: str) -> str:
     figure, axes = make_panels(len(grids), max(1, int(10 / size[0])), size)
     for panel, ((title, name), cells) in zip(axes, grids, strict=True):
         metric = metric_of(name)
-        _heat_map(panel, cells, metric, (x, columns), (y, rows))
-        several = f"\n{title}" if scores.title.nunique() > 1 else ""
-        panel.set_title(f"{metric.label}{several}", fontsize=8)
+        everywhere = cells[x].isna() & cells[y].isna()  # a baseline that depends on neither
+        _heat_map(panel, cells[~everywhere], metric, (x, columns), (y, rows))
+        text = metric.label + (f"\n{title}" if scores.title.nunique() > 1 else "")
+        for mean in cells["mean"][everywhere]:
+            text += f"\nbaseline: {mean:.{metric.digits}f}"
+        panel.set_title(text, fontsize=8)
     return svg(figure, TightLayoutEngine())
 
 

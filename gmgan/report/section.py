@@ -71,7 +71,8 @@ class Section:
         self.entry: Dataset = settings.datasets[name]
         self.description = material.descriptions[name]
         self.titles, labels = settings.titles, {**settings.titles, **BASELINES}
-        self.rows = self._in_order(table[table.dataset == name], list(settings.models))
+        models = [*settings.models, *BASELINES]
+        self.rows = tables.in_suite_order(table[table.dataset == name], runs, models)
         self.labels = tables.run_labels(runs, settings.parameters, self.titles)
         self.first: dict[tuple[str, int, str], Run] = {}
         for run in runs:
@@ -96,15 +97,6 @@ class Section:
         self.effects = list(effects_of(self.rows, varying, self.titles, compared))
         self.frames |= {effect.name: effect.scores for effect in self.effects}
         self.drawings = self._drawings()
-
-    def _in_order(self, rows: pd.DataFrame, models: list[str]) -> pd.DataFrame:
-        """Rows in the order of the runs, then those of k-means, then the floor."""
-        order = {model: i for i, model in enumerate([*models, *BASELINES])}
-        run = {run.name: i for i, run in enumerate(self.runs)}
-        places = {"model": rows.model.map(order).fillna(len(order)), "K": rows.K, "seed": rows.seed}
-        places["run"] = rows.run.map(run).fillna(-1)
-        by = pd.DataFrame(places).sort_values(["model", "run", "K", "seed"], kind="stable")
-        return rows.loc[by.index]
 
     def texts(self) -> dict[str, str]:
         """The tables as Markdown and LaTeX: {name of the file: content}."""
@@ -135,6 +127,7 @@ class Section:
             ],
             "grids": [] if self.entry.is_points else self._grids(),
             "effects": self.effects,
+            "lines": (len(self._main()), len(self.first)),
             "figures": {name: Markup(drawn[f"{self.name}.{name}"]) for name in self.drawings},
         }
 
@@ -267,9 +260,9 @@ class Section:
         return drawings | ({"samples": self._scatters} if self.entry.is_points else {})
 
     def _main(self) -> list[str]:
-        """The labels that figures with a line per model show.
+        """The labels that figures with a line per model show: of K that all models share.
 
-        Those with K that all models share; without varied values where there are too many.
+        Where there are more than colours: those without varied values, or the first ones.
         """
         shared = claims.shared_components(self.rows).get(self.name, set()) | {1}
         main = [key for key in self.first if key[1] in shared]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gmgan.config.run import Run
@@ -56,6 +57,19 @@ def model_label(model: str, K: Any, titles: Mapping[str, str]) -> str:
     return f"{titles.get(model, model)}{components}"
 
 
+def in_suite_order(rows: pd.DataFrame, runs: Iterable[Run], models: Iterable[str]) -> pd.DataFrame:
+    """Rows of one data set: by model, in the order of the runs; those of no model last."""
+    place, run = (
+        {name: i for i, name in enumerate(names)} for names in (models, (r.name for r in runs))
+    )
+    places = {
+        "model": rows.model.map(place).fillna(len(place)),
+        "run": rows.run.map(run).fillna(-1),
+    }
+    order = pd.DataFrame({**places, "K": rows.K, "seed": rows.seed})
+    return rows.loc[order.sort_values(list(order), kind="stable").index]
+
+
 def run_labels(
     runs: Iterable[Run], parameters: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]
 ) -> dict[Run, str]:
@@ -63,14 +77,15 @@ def run_labels(
 
     parameters: as in TableSettings.
     """
-    runs, names, labels = list(runs), parameter_names(parameters), {}
-    for run in runs:
-        label = model_label(run.model, run.K, titles)
-        for path, values in parameters.items():
-            several = {values.get(other.name) for other in runs if other.model == run.model}
-            if len(several) > 1 and run.name in values:
-                label += f", {names[path]} = {value_text(values[run.name])}"
-        labels[run] = label
+    labels = {run: model_label(run.model, run.K, titles) for run in runs}
+    names = parameter_names(parameters)
+    for path, values in parameters.items():
+        found: dict[str, set[Any]] = {}
+        for run in labels:
+            found.setdefault(run.model, set()).add(values.get(run.name))
+        for run in labels:
+            if len(found[run.model]) > 1 and run.name in values:
+                labels[run] += f", {names[path]} = {value_text(values[run.name])}"
     return labels
 
 
@@ -83,7 +98,7 @@ def parameter_names(paths: Iterable[str]) -> dict[str, str]:
 
 def value_text(value: Any) -> str:
     """The value of a parameter as the name of a run has it."""
-    return value if isinstance(value, str) else text_of(value)
+    return value if isinstance(value, str) else text_of(np.asarray(value).item())
 
 
 def score_tables(
