@@ -21,7 +21,8 @@ from gmgan.report.statistics import (
 )
 
 CELL = ["model", "K", "varied", "against", "against_varied", "metric", "extractor", "n_fake"]
-RESULT = ["test", "effect", "low", "high", "p", "p_equivalent", "seeds"]
+RESULT = ["test", "effect", "low", "high", "p", "p_equivalent", "seeds", "spread"]
+RESULT += ["spread_of_pairs"]
 ADJUSTED = ["p_holm", "p_equivalent_holm", "detectable", "deciding_seeds"]
 PLANNED = ["role", "compare", "better", "scale", "smallest", "family"]
 COLUMNS = ["claim", "verdict", "dataset", "comparison", *CELL, *PLANNED, *RESULT, *ADJUSTED]

@@ -107,3 +107,21 @@ def load_plan() -> Plan:
     return Plan.model_validate(
         yaml.safe_load((resources.files("gmgan.report") / "claims.yaml").read_text())
     )
+
+
+def as_markdown() -> str:
+    """The plan as the tables of docs/statistics.md: smallest effects, then the claims."""
+    plan = load_plan()
+    effects = [("scores", "smallest effect", "reason"), ("---",) * 3]
+    for metric, smallest in plan.smallest_effects.items():
+        name = "in [0, 1]" if metric == "bounded" else metric
+        ratio = "ratio " if smallest.scale == "ratio" else ""
+        effects.append((name, f"{ratio}{smallest.effect:g}", smallest.reason))
+    claims = [("claim", "role", "compare", "data", "models", "metrics", "direction"), ("---",) * 7]
+    for claim in plan.claims:
+        for role, endpoint in claim.endpoints():
+            metrics = ", ".join(endpoint.metrics)
+            about = (endpoint.compare, endpoint.data, ", ".join(endpoint.models), metrics)
+            claims.append((claim.id, role, *about, endpoint.better or "better"))
+    tables = ("\n".join(f"| {' | '.join(line)} |" for line in table) for table in (effects, claims))
+    return "\n\n".join(tables) + "\n"

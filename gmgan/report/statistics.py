@@ -4,6 +4,7 @@ Seeds are the replicates: every function takes one value per seed. Tests, adjust
 those of scipy and statsmodels. docs/statistics.md gives the reasons and their simulation.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -97,7 +98,9 @@ def compare(
     if _has_no_spread(a, b, paired):
         ps = _by_permutation(a, b, paired, smallest)
         return Difference("permutation", effect, effect, effect, *ps, seeds, **spreads)
-    result = stats.ttest_rel(a, b) if paired else stats.ttest_ind(a, b, equal_var=False)
+    with warnings.catch_warnings():  # about one side without spread, which is no mistake
+        warnings.simplefilter("ignore", RuntimeWarning)
+        result = stats.ttest_rel(a, b) if paired else stats.ttest_ind(a, b, equal_var=False)
     low, high = result.confidence_interval(0.95)
     equivalent = None if smallest is None else _tost(a, b, paired, smallest)
     p = float(result.pvalue)
@@ -140,8 +143,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def detectable_effect(spread: float, seeds: int, paired: bool, comparisons: int) -> float:
-    """The smallest difference that `seeds` seeds show with 80 % power, in the unit of `spread`.
+def detectable_effect(
+    spread: float, seeds: int, paired: bool, comparisons: int, power: float = POWER
+) -> float:
+    """The smallest difference that `seeds` seeds show with that power, in the unit of `spread`.
 
     spread: of one run, or of the difference of a pair. comparisons: in the family; the level is the
     one of Holm's first step.
@@ -150,29 +155,30 @@ def detectable_effect(spread: float, seeds: int, paired: bool, comparisons: int)
 
     solver = TTestPower() if paired else TTestIndPower()
     sizes = np.geomspace(0.01, 100, 500)  # 2 % apart
-    power = solver.power(sizes, seeds, ALPHA / comparisons)
-    enough = np.flatnonzero(np.nan_to_num(power, nan=1.0) >= POWER)
+    powers = solver.power(sizes, seeds, ALPHA / comparisons)
+    enough = np.flatnonzero(np.nan_to_num(powers, nan=1.0) >= power)
     return float(sizes[enough[0]] * spread)
 
 
-def deciding_seeds(
+def power_at(
+    seeds: Sequence[float] | np.ndarray,
     spread: float,
     spread_of_pairs: float | None,
     smallest: float,
     comparisons: int,
     paired_from: int = PAIRED_FROM,
-) -> int | None:
-    """Seeds that decide between the smallest effect and none with 80 % power either way.
+) -> np.ndarray:
+    """2 x N: the power of each number of seeds to show a difference, and to show equivalence.
 
-    So many show a difference of the smallest effect, and show equivalence where there is no
-    difference (TOST). Pairs are taken from `paired_from` seeds on, if their spread is given. None:
-    more than MOST_SEEDS.
+    A difference of the smallest effect, and equivalence where there is no difference (TOST). Pairs
+    are taken from `paired_from` seeds on, if their spread is given. The level is the one of Holm's
+    first step.
     """
     from statsmodels.stats.power import TTestIndPower, TTestPower
 
-    alpha, n = ALPHA / comparisons, np.unique(np.geomspace(2, MOST_SEEDS, 250).round())
+    alpha, n = ALPHA / comparisons, np.asarray(seeds, np.float64)
     paired = (n >= paired_from) & (spread_of_pairs is not None)
-    power = np.empty((2, len(n)))
+    power = np.ones((2, len(n)))
     for solver, which, sd in (
         (TTestIndPower(), ~paired, spread),
         (TTestPower(), paired, spread_of_pairs),
@@ -182,10 +188,23 @@ def deciding_seeds(
             power[0, which] = solver.power(size, n[which], alpha)
             one_sided = solver.power(size, n[which], alpha, alternative="larger")
             power[1, which] = 2 * one_sided - 1  # both one-sided tests reject where nothing differs
-        else:
-            power[:, which] = 1
-    enough = (np.nan_to_num(power, nan=1.0) >= POWER).all(axis=0)
-    return int(n[enough][0]) if enough.any() else None
+    return np.nan_to_num(power, nan=1.0).clip(0, 1)
+
+
+def deciding_seeds(
+    spread: float,
+    spread_of_pairs: float | None,
+    smallest: float,
+    comparisons: int,
+    paired_from: int = PAIRED_FROM,
+) -> int | None:
+    """Seeds that show the smallest effect, and equivalence where there is no difference, with 80 %
+    power each, as `power_at` has it; None: more than MOST_SEEDS.
+    """
+    seeds = np.unique(np.geomspace(2, MOST_SEEDS, 250).round())
+    power = power_at(seeds, spread, spread_of_pairs, smallest, comparisons, paired_from)
+    enough = (power >= POWER).all(axis=0)
+    return int(seeds[enough][0]) if enough.any() else None
 
 
 def _has_no_spread(a: np.ndarray, b: np.ndarray, paired: bool) -> bool:
