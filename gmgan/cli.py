@@ -31,7 +31,7 @@ RUN = "digits.gmgan-static.K10.s0"
 SUITE = "--suite mnist"
 EXAMPLES = {"run": RUN, "dataset": "digits", "extractor": "classifier-digits", "suite": SUITE}
 PATH = click.Path(path_type=Path)
-QUIET = ("list", "cost")  # their output is for programs: no line on time and memory
+QUIET = ("list", "cost", "power")  # their output is for programs: no line on time and memory
 RENAMED = {"grid": "cost"}
 # Options of earlier versions that are commands now: {old command: (its options, new command)}.
 MOVED = {
@@ -486,3 +486,30 @@ def _cost(state: State, suite: str | None, measure: float | None, device: str | 
     name = state.suite(suite)
     costs, device = costs_of(state.runner, name, device, measure)
     print("\n".join(describe(state.runner, name, costs, device)))
+
+
+@_command(
+    "power",
+    "Print what a suite can decide: power of its comparisons, and the seeds that would decide.",
+    ["suite"],
+    "",
+    SUITE,
+    "--simulate 400",
+)
+@click.option(
+    "--simulate",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="print error rates, power and coverage of the tests, from N simulated families, instead",
+)
+@click.pass_obj
+def _power(state: State, suite: str | None, simulate: int | None) -> None:
+    if simulate is not None:
+        from gmgan.report.simulation import as_markdown
+
+        print(as_markdown(simulate), end="")
+        return
+    from gmgan.commands.power import power
+
+    for line in power(state.params, Path(state.results), state.suite(suite)):
+        print(line)

@@ -1,4 +1,6 @@
-"""Paired tests, their correction, and verdicts."""
+"""Comparisons, families, verdicts and summaries on tables whose truth is known."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -7,17 +9,11 @@ from scipy import stats
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.metrics import built_in
-from gmgan.report.claims import (
-    COLUMNS,
-    COMPARISONS,
-    Evidence,
-    better,
-    evaluate,
-    load_claims,
-    shared_components,
-    summarise,
-)
-from gmgan.report.statistics import holm, paired_test, welch_test
+from gmgan.report.claims import COLUMNS, evaluate, summarise
+from gmgan.report.comparisons import COMPARISONS, Evidence, shared_components
+from gmgan.report.plan import Claim, Endpoint, Plan, SmallestEffect, load_plan, properties_of
+
+MIXTURE = frozenset({"mixture", "unsupervised", "from-scratch", "paper-loss"})
 
 
 @pytest.fixture
@@ -25,53 +21,22 @@ def rng():
     return np.random.default_rng(0)
 
 
-def test_paired_test_is_scipys(rng):
-    for n in (2, 3, 5, 12):
-        a, b = rng.standard_normal(n) + 0.4, rng.standard_normal(n)
-        result, exact = paired_test(a, b), stats.ttest_rel(a, b)
-        assert result.p == pytest.approx(exact.pvalue)
-        interval = exact.confidence_interval(0.95)
-        assert result.effect - result.half == pytest.approx(interval.low)
-        assert result.effect + result.half == pytest.approx(interval.high)
-        assert result.size == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
+def plan_of(secondary=(), smallest=5.0, scale="difference", **endpoint):
+    base = {"compare": "baseline", "data": "all", "metrics": ["fid"], "better": "lower"}
+    entries = {
+        "primary": [Endpoint(**{**base, **endpoint})],
+        "secondary": [Endpoint(**{**base, **each}) for each in secondary],
+    }
+    effects = {"fid": {"effect": smallest, "scale": scale, "reason": "r"}}
+    effects |= {"bounded": {"effect": 0.05, "reason": "r"}}
+    effects |= {"effect-of-k": {"effect": 1.1, "scale": "ratio", "reason": "r"}}
+    known = {name: SmallestEffect(**effect) for name, effect in effects.items()}
+    claim = Claim(id="1", title="t", source="s", **entries)
+    return Plan(smallest_effects=known, claims=[claim])
 
 
-def test_paired_test_without_spread_or_with_one_pair():
-    assert paired_test([1.0, 2.0], [1.0, 2.0]).p == 1
-    assert paired_test([2.0, 3.0], [1.0, 2.0]).p == 0
-    one = paired_test([2.0], [1.5])
-    assert (one.effect, one.half, one.p, one.seeds) == (0.5, None, None, 1)
-    with pytest.raises(ValueError):
-        paired_test([], [])
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
-    assert holm([]) == []
-
-
-def test_welch_test_is_scipys(rng):
-    for n, m in ((2, 3), (5, 4)):
-        a, b = rng.standard_normal(n) + 1, 2 * rng.standard_normal(m)
-        result, exact = welch_test(a, b), stats.ttest_ind(a, b, equal_var=False)
-        assert result.p == pytest.approx(exact.pvalue)
-        interval = exact.confidence_interval(0.95)
-        assert result.effect + result.half == pytest.approx(interval.high)
-        assert result.seeds == min(n, m)
-    assert welch_test([1.0], [2.0, 3.0]).p is None
-    assert welch_test([1.0, 1.0], [2.0, 2.0]).p == 0
-
-
-def claim(**test):
-    base = {"compare": "baseline", "data": "all", "metric": "fid", "better": "lower"}
-    return {"id": 1, "title": "t", "source": "s", "tests": [{**base, **test}]}
-
-
-CLAIM = claim()
-
-
-def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), **change):
+def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), models=("gm",), **change):
+    """Rows of `gan` with a mean of 50 and of models that lie `difference` from it."""
     rows = []
     for dataset in datasets:
         for seed in range(seeds):
@@ -85,44 +50,130 @@ def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), **change):
                 "extractor": "classifier",
                 "extractor_hash": "h",
                 "split": "train",
+                "kimg": 400.0,
             }
-            base = 50 + 5 * rng.standard_normal()
-            rows.append({**common, "model": "gan", "K": 1, "value": base})
-            rows.append(
-                {
-                    **common,
-                    "model": "gm",
-                    "K": 10,
-                    **change,
-                    "value": base + difference + noise * rng.standard_normal(),
-                }
-            )
+            for model in ("gan", *models):
+                value = 50 + noise * rng.standard_normal() + (model != "gan") * difference
+                own = {"model": model, "K": 1 if model == "gan" else 10, "value": value}
+                own["run"] = f"{dataset}.{model}.{seed}"
+                rows.append({**common, **own, **(change if model != "gan" else {})})
     return pd.DataFrame(rows)
 
 
-def verdicts(table, claims=(CLAIM,)):
-    sweep = table.assign(sigma_scale=1.0)
-    result = evaluate(list(claims), Evidence(table, sweep, {"gm": "gan"}, points={"toy"}))
+def evidence_of(table, sweep=None, classes=10, **properties):
+    models = set(table.model) - {"gan", "kmeans", "kmeans-pca", "real"}
+    return Evidence(
+        table=table,
+        sweep=table.assign(sigma_scale=1.0) if sweep is None else sweep,
+        baselines=dict.fromkeys(models, "gan"),
+        properties={"gan": frozenset({"single"}), **dict.fromkeys(models, MIXTURE), **properties},
+        points={"toy"},
+        classes=dict.fromkeys(table.dataset.unique(), classes),
+    )
+
+
+def verdicts(table, plan=None, **more):
+    result = evaluate(plan or plan_of(), evidence_of(table, **more))
     assert list(result.columns) == COLUMNS
     return result
 
 
-def test_a_planted_difference_is_found_in_its_direction(rng):
-    assert verdicts(scores(rng, -8)).verdict.tolist() == ["supported"]
-    assert verdicts(scores(rng, +8)).verdict.tolist() == ["contradicted"]
-    row = verdicts(scores(rng, -8)).iloc[0]
+@pytest.mark.parametrize("seeds", [5, 10])
+def test_planted_differences_get_their_verdict(rng, seeds):
+    assert verdicts(scores(rng, -8, seeds)).verdict.tolist() == ["supported"]
+    assert verdicts(scores(rng, +8, seeds)).verdict.tolist() == ["contradicted"]
+    assert verdicts(scores(rng, 0.1, seeds)).verdict.tolist() == ["equivalent"]
+    assert verdicts(scores(rng, 3, seeds, noise=9)).verdict.tolist() == ["undecided"]
+    row = verdicts(scores(rng, -8, seeds)).iloc[0]
     assert row.effect == pytest.approx(-8, abs=2)
-    assert row.seeds == 5
+    assert row.low < row.effect < row.high
+    assert (row.seeds, row.test) == (seeds, "Welch" if seeds < 8 else "paired t")
 
 
-def test_the_error_rate_of_a_null_difference(rng):
-    """Three comparisons without any effect: at most 5 in 100 tables hold a false verdict."""
-    wrong = sum(
-        bool(set(verdicts(scores(rng, 0, datasets=("a", "b", "c"))).verdict) - {"undecided"})
-        for _ in range(600)
-    )
-    assert wrong / 600 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
+def test_a_significant_difference_that_does_not_matter_is_equivalent(rng):
+    row = verdicts(scores(rng, -2, seeds=10, noise=0.5)).iloc[0]
+    assert row.p_holm < 0.05
+    assert row.verdict == "equivalent"
+
+
+def test_the_family_wise_error_of_null_differences(rng):
+    """Three data sets without any effect: at most 5 in 100 tables hold a false difference."""
+    plan, wrong, repeats = plan_of(smallest=0.1), 0, 300
+    for _ in range(repeats):
+        result = verdicts(scores(rng, 0, datasets=("a", "b", "c")), plan)
+        wrong += bool(set(result.verdict) & {"supported", "contradicted"})
+    assert wrong / repeats <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / repeats)
     assert wrong > 0
+
+
+def test_undecided_says_what_would_have_been_seen_and_how_many_seeds_decide():
+    rng = np.random.default_rng(11)
+    row = verdicts(scores(rng, 0, seeds=16, noise=9)).iloc[0]
+    assert row.verdict == "undecided"
+    assert row.detectable == pytest.approx(2.9 * 9 * np.sqrt(2 / 16), rel=0.4)
+    more = int(row.deciding_seeds)
+    assert more == pytest.approx(2 * (2.93 * 9 / 5) ** 2, rel=0.5)
+    decided = [verdicts(scores(rng, 0, more, noise=9)).verdict.iloc[0] for _ in range(10)]
+    assert decided.count("equivalent") >= 5
+
+
+def test_a_primary_comparison_is_the_mean_over_models_and_families_hold_nothing_else(rng):
+    table = scores(rng, -8, models=("gm", "gm2"), datasets=("digits", "mnist"))
+    plan = plan_of(secondary=[{"metrics": ["kid"]}])
+    table = pd.concat([table, table.assign(metric="kid")])
+    result = verdicts(table, plan)
+    primary = result[result.role == "primary"]
+    assert primary.comparison.tolist() == ["mean of gm.K10, gm2.K10 against gan"] * 2
+    assert (primary.family == 2).all()
+    by = table[(table.metric == "fid") & (table.dataset == "digits")]
+    by = by.pivot_table(index="seed", columns="model", values="value")
+    exact = stats.ttest_ind(by[["gm", "gm2"]].mean(axis=1), by.gan, equal_var=False)
+    assert primary.p.iloc[0] == pytest.approx(exact.pvalue)
+    parts = result[result.role == "primary, by model"]
+    assert parts.comparison.tolist() == ["gm.K10 against gan", "gm2.K10 against gan"] * 2
+    assert (parts.family == 4).all()
+    assert (result[result.role == "secondary"].family == 2).all()
+
+
+def test_a_seed_that_one_model_lacks_takes_no_part_in_the_mean(rng):
+    table = scores(rng, -8, models=("gm", "gm2"))
+    result = verdicts(table[~((table.model == "gm2") & (table.seed == 4))])
+    assert result[result.role == "primary"].seeds.tolist() == [4]
+
+
+def test_models_take_part_by_their_properties(rng):
+    table = scores(rng, -8, models=("mine", "other"))
+    plan = plan_of(models=["mixture", "unsupervised"])
+    both = verdicts(table, plan)
+    assert both[both.role == "primary"].comparison.tolist() == [
+        "mean of mine.K10, other.K10 against gan"
+    ]
+    supervised = MIXTURE - {"unsupervised"} | {"supervised"}
+    one = verdicts(table, plan, other=supervised)
+    assert one.comparison.tolist() == ["mine.K10 against gan"]
+    none = verdicts(table, plan, mine=supervised, other=supervised)
+    assert none.verdict.tolist() == ["not tested"]
+    assert "mixture, unsupervised" in none.reason.iloc[0]
+
+
+def test_properties_of_the_shipped_models(params):
+    names = {name: properties_of(model) for name, model in params.models.items()}
+    assert names["gan"] == {"single", "unsupervised", "from-scratch", "paper-loss"}
+    assert names["gmgan-dynamic"] == MIXTURE | {"learned-prior"}
+    assert "supervised" in names["acgan"] and "supervised" in names["gmgan-supervised"]
+    assert "continues" in names["gmgan-finetuned-wide"]
+
+
+def test_varied_values_are_never_pooled(rng):
+    plain = scores(rng, -8).assign(varied="")
+    changed = scores(rng, +8).assign(varied="latent.sigma=1")
+    changed = changed[changed.model == "gm"].assign(run=lambda rows: rows.run + "x")
+    result = verdicts(pd.concat([plain, changed]))
+    assert result.comparison.tolist() == [
+        "gm.K10 against gan",
+        "gm.K10.latent.sigma=1 against gan",
+    ]
+    assert result.verdict.tolist() == ["supported", "contradicted"]
 
 
 @pytest.mark.parametrize(
@@ -135,31 +186,33 @@ def test_scores_of_other_protocols_are_not_compared(rng, name, value):
     assert f"differ in {name}" in result.reason.iloc[0]
 
 
-def test_one_seed_and_missing_pairs(rng):
+def test_one_seed_and_missing_sides(rng):
     one = verdicts(scores(rng, -8, seeds=1)).iloc[0]
     assert (one.verdict, one.seeds) == ("undecided", 1)
     assert "one seed" in one.reason
     table = scores(rng, -8)
     alone = verdicts(table[table.model == "gm"]).iloc[0]
-    assert alone.verdict == "not tested"
+    assert (alone.verdict, alone.reason) == ("not tested", "no run of gan has this score")
     failed = table.assign(value=np.where(table.model == "gm", np.nan, table.value))
     assert verdicts(failed).verdict.iloc[0] == "not tested"
-    assert "no runs that could test it" in verdicts(table[table.model == "gan"]).reason.iloc[0]
 
 
-def test_the_shipped_claims_cope_with_a_table_that_lacks_their_metrics(rng):
-    table = scores(rng, -8)
-    result = evaluate(load_claims(), Evidence(table, swept(rng, -2), {"gm": "gan"}, set()))
-    assert set(result.claim) == set(range(1, 9))
-    assert set(result.verdict) == {"not tested"}
+def test_a_score_that_no_run_has_is_not_tested(rng):
+    table = scores(rng, -2)
+    result = evaluate(load_plan(), evidence_of(table))
+    assert set(result.claim) == {claim.id for claim in load_plan().claims}
+    missing = result[result.metric == "within_class_diversity_ratio"]
+    assert set(missing.verdict) == {"not tested"}
+    assert "no run of this suite has this score on images" in set(missing.reason)
+    fid = result[(result.metric == "fid") & (result.claim == "1") & result.comparison.notna()]
+    assert fid.verdict.tolist() == ["equivalent"]  # a ratio of 0.96
 
 
-def test_the_kind_of_data_and_the_models_are_kept_apart(rng):
+def test_the_kinds_of_data_are_kept_apart(rng):
     table = scores(rng, -8, datasets=("toy", "digits"))
-    assert verdicts(table, [claim(data="points")]).dataset.tolist() == ["toy"]
-    assert verdicts(table, [claim(data="images")]).dataset.tolist() == ["digits"]
+    assert verdicts(table, plan_of(data="points")).dataset.tolist() == ["toy"]
+    assert verdicts(table, plan_of(data="images")).dataset.tolist() == ["digits"]
     assert set(verdicts(table).dataset) == {"toy", "digits"}
-    assert verdicts(table, [claim(models=["other"])]).verdict.tolist() == ["not tested"]
 
 
 def test_two_sample_counts_are_two_comparisons(rng):
@@ -172,115 +225,153 @@ def test_two_sample_counts_are_two_comparisons(rng):
     assert result.effect.iloc[0] == pytest.approx(result.effect.iloc[1])
 
 
-def test_against_a_number_and_against_a_named_model(rng):
-    table = scores(rng, -8)
-    one = [claim(compare="value", against=60, models=["gm"])]
-    row = verdicts(table, one).iloc[0]
-    exact = stats.ttest_1samp(table[table.model == "gm"].value, 60)
-    assert row.p == pytest.approx(exact.pvalue)
+def test_components_are_compared_with_chance_run_by_run(rng):
+    table = scores(rng, 0, noise=0.01).assign(metric="component_acc")
+    table["value"] = table.value / 50 - 0.5
+    chance = table.assign(metric="component_acc_chance", value=0.15)
+    plan = plan_of(compare="chance", metrics=["component_acc"], better=None, models=["mixture"])
+    row = verdicts(pd.concat([table, chance]), plan).iloc[0]
+    own = table[table.model == "gm"].value
+    assert row.p == pytest.approx(stats.ttest_1samp(own, 0.15).pvalue)
     assert row.verdict == "supported"
-    named = verdicts(table, [claim(compare="model", against="gan")]).iloc[0]
-    assert named.p == pytest.approx(verdicts(table).p.iloc[0])
-    absent = verdicts(table, [claim(compare="model", against="kmeans")])
-    assert absent.verdict.tolist() == ["not tested"]
+    assert row.comparison == "gm.K10 against chance (0.150)"
+
+
+def test_only_models_are_compared_with_k_means(rng):
+    table = scores(rng, 0).assign(metric="cluster_acc")
+    names = {"gm": "gm", "gan": "kmeans"}
+    rows = table.assign(model=table.model.map(names), K=10)
+    more = rows[rows.model == "kmeans"].assign(model="kmeans-pca")
+    plan = plan_of(compare="kmeans", metrics=["cluster_acc"], better=None)
+    assert verdicts(pd.concat([rows, more]), plan).comparison.tolist() == ["gm.K10 against kmeans"]
+    assert verdicts(table, plan).verdict.tolist() == ["not tested"]
 
 
 def swept(rng, slope, seeds=4):
     rows = []
-    for seed in range(seeds):
-        table = scores(rng, 0, seeds=1, noise=0).assign(seed=seed)
-        for scale in (0.25, 1.0, 4.0):
-            value = 50 + slope * np.log(scale) + 0.1 * rng.standard_normal(2)
-            rows.append(table.assign(sigma_scale=scale, value=value - (table.model == "gm")))
+    for scale in (0.25, 1.0, 4.0):
+        table = scores(rng, -1, seeds=seeds, noise=0.1)
+        rows.append(table.assign(sigma_scale=scale, value=table.value + slope * np.log(scale)))
     return pd.concat(rows, ignore_index=True)
 
 
 def test_scales_and_means_over_the_sweep(rng):
     sweep = swept(rng, slope=-2)
     table = sweep[sweep.sigma_scale == 1]
-    evidence = Evidence(table, sweep, {"gm": "gan"}, set())
-    result = evaluate([claim(compare="scales")], evidence)
-    assert result.comparison.tolist() == [
-        "gan.K1, s = 4 against s = 0.25",
-        "gm.K10, s = 4 against s = 0.25",
-    ]
-    assert result.verdict.tolist() == ["supported"] * 2
-    assert result.effect.tolist() == pytest.approx([-2 * np.log(16)] * 2, abs=0.3)
-    mean = evaluate([claim(compare="sweep")], evidence).iloc[0]
+    plan = plan_of(compare="scales", models=["mixture"])
+    row = verdicts(table, plan, sweep=sweep).iloc[0]
+    assert (row.comparison, row.verdict) == ("gm.K10, s = 4 against s = 0.25", "supported")
+    assert row.effect == pytest.approx(-2 * np.log(16), abs=0.3)
+    mean = verdicts(table, plan_of(compare="sweep", smallest=0.1), sweep=sweep).iloc[0]
     assert mean.effect == pytest.approx(-1, abs=0.2)
     assert mean.comparison == "gm.K10 against gan, mean over the sweep"
     assert mean.verdict == "supported"
 
 
-def over_K(rng, growth, seeds=6):
+def over_K(rng, growth, seeds=6, Ks=(10, 20)):
     tables = []
     for dataset, power in growth.items():
-        for K in (5, 20):
-            value = 40 * K**power * np.exp(0.05 * rng.standard_normal(seeds))
+        for K in Ks:
+            value = 40 * K**power * np.exp(0.03 * rng.standard_normal(seeds))
             table = scores(rng, 0, seeds, datasets=(dataset,))
             tables.append(table[table.model == "gm"].assign(K=K, value=value))
     return pd.concat(tables, ignore_index=True)
 
 
-def test_the_effect_of_K_is_compared_between_data_sets(rng):
-    one = [claim(compare="data-sets", better="other")]
-    differing = verdicts(over_K(rng, {"a": 0.5, "b": -0.2}), one)
-    assert differing.verdict.tolist() == ["supported"]
-    assert differing.effect.iloc[0] == pytest.approx(0.7 * np.log(4), abs=0.15)
-    same = verdicts(over_K(rng, {"a": 0.5, "b": 0.5}), one)
-    assert same.verdict.tolist() == ["undecided"]
-    assert verdicts(over_K(rng, {"a": 0.5}), one).verdict.tolist() == ["not tested"]
+def test_the_effect_of_K_is_compared_between_data_sets_of_one_kind(rng):
+    plan = plan_of(compare="data-sets", better="other", data="images")
+    differing = verdicts(over_K(rng, {"a": 0.5, "b": -0.2}), plan).iloc[0]
+    assert (differing.verdict, differing.test) == ("supported", "Welch")
+    assert differing.effect == pytest.approx(2**0.7, rel=0.1)
+    same = verdicts(over_K(rng, {"a": 0.5, "b": 0.5}), plan)
+    assert same.verdict.tolist() == ["equivalent"]
+    for table in (over_K(rng, {"a": 0.5}), over_K(rng, {"a": 0.5, "toy": 0.1})):
+        alone = verdicts(table, plan)
+        assert alone.verdict.tolist() == ["not tested"]
+        assert "two data sets of one kind" in alone.reason.iloc[0]
 
 
-def test_only_models_are_compared_with_k_means(rng):
-    table = scores(rng, 0).assign(metric="cluster_acc")
-    names = {"gm": "gmgan-static", "gan": "kmeans"}
-    rows = [table.assign(model=table.model.map(names), K=10)]
-    rows.append(rows[0][rows[0].model == "kmeans"].assign(model="kmeans-pca"))
-    result = evaluate(load_claims(), Evidence(pd.concat(rows), swept(rng, 1), {}, set()))
-    assert result[result.claim == 6].comparison.tolist() == ["gmgan-static.K10 against kmeans"]
+def test_values_of_K_below_the_number_of_classes_cap_the_score_and_are_left_out(rng):
+    table = over_K(rng, {"a": 0.5, "b": -0.2}, Ks=(5, 10))
+    plan = plan_of(compare="data-sets", better="other")
+    assert verdicts(table, plan).verdict.tolist() == ["not tested"]
+    assert verdicts(table, plan, classes=5).verdict.tolist() == ["supported"]
+
+
+def test_times_to_the_modes_are_censored_at_the_budget(rng):
+    table = scores(rng, 0, seeds=10, datasets=("toy",)).assign(metric="kimg_to_95_modes")
+    reached = 20 + 5 * np.arange(10)
+    table["value"] = 400.0
+    table.loc[table.model == "gm", "value"] = reached
+    smallest = {"kimg_to_95_modes": SmallestEffect(effect=1.25, scale="ratio", reason="r")}
+    plan = plan_of(metrics=["kimg_to_95_modes"]).model_copy(update={"smallest_effects": smallest})
+    row = verdicts(table, plan).iloc[0]
+    assert (row.test, row.verdict) == ("log-rank", "supported")
+    never = verdicts(table.assign(value=400.0), plan).iloc[0]
+    assert (never.verdict, never.reason) == (
+        "not tested",
+        "no run of either reached 95 % of the modes",
+    )
+
+
+def test_intervals_stay_within_what_the_metric_can_differ_by(rng):
+    table = scores(rng, 0, seeds=3).assign(metric="recall_k3")
+    table["value"] = [0.0, 1.0, 1.0, 0.0, 0.0, 1.0]
+    row = verdicts(table, plan_of(metrics=["recall_k3"], better="higher")).iloc[0]
+    assert -1 <= row.low < row.effect < row.high <= 1
 
 
 def test_values_of_K_that_only_some_models_have_take_no_part(rng):
-    table = scores(rng, -8)
+    table = scores(rng, -8, models=("gm", "gm2"))
     more = table[table.model == "gm"].assign(K=20)
-    other = table[table.model == "gm"].assign(model="gm2")
-    both = pd.concat([table, more, other], ignore_index=True)
+    both = pd.concat([table, more], ignore_index=True)
     assert shared_components(both) == {"digits": {10}}
-    assert verdicts(both).comparison.tolist() == ["gm.K10 against gan"]
-    assert len(verdicts(pd.concat([table, more]))) == 2  # all models have both values
+    parts = verdicts(both)
+    assert parts[parts.role == "primary, by model"].comparison.tolist() == [
+        "gm.K10 against gan",
+        "gm2.K10 against gan",
+    ]
 
 
-def test_summaries():
-    assert summarise(["supported", "supported"]) == "supported"
-    assert summarise(["supported", "undecided"]) == "supported in part"
-    assert summarise(["supported", "contradicted", "undecided"]) == "mixed"
-    assert summarise(["undecided", "not tested"]) == "undecided"
-    assert summarise(["not tested"]) == "not tested"
+def rows_of(*primary, secondary=()):
+    rows = [("primary", "fid", verdict) for verdict in primary]
+    rows += [("primary, by model", "fid", "undecided")]
+    rows += [("secondary", metric, verdict) for metric, verdict in secondary]
+    return pd.DataFrame(rows, columns=["role", "metric", "verdict"])
 
 
-def test_a_claim_without_a_direction_takes_the_better_one():
-    assert better({"metric": "fid"}) == "lower"
-    assert better({"metric": "quality"}) == "higher"
-    assert better({"metric": "quality", "better": "lower"}) == "lower"
+def test_a_claim_is_as_good_as_its_weakest_primary_comparison():
+    every = ["supported", "undecided", "equivalent", "contradicted", "not tested"]
+    assert summarise(rows_of(*every)).text == "contradicted in 1 of 5 primary comparisons"
+    assert summarise(rows_of(*every[:3])).verdict == "equivalent"
+    assert summarise(rows_of(*every[:2])).verdict == "undecided"
+    assert summarise(rows_of("supported", "supported", "not tested")).text == (
+        "supported in 2 of 3 primary comparisons"
+    )
+    assert summarise(rows_of("not tested")).text == "not tested"
+    beside = summarise(rows_of("supported", secondary=[("recall_k3", "contradicted")])).beside
+    assert beside == {"recall_k3": {"contradicted": 1}}
+
+
+def test_the_shipped_plan_is_complete(params):
+    plan = load_plan()
+    assert [claim.id for claim in plan.claims if not claim.ours] == [str(i) for i in range(1, 9)]
+    assert all(effect.reason for effect in plan.smallest_effects.values())
+    for claim in plan.claims:
+        for role, endpoint in claim.endpoints():
+            assert endpoint.compare in COMPARISONS
+            for metric in endpoint.metrics:
+                if metric == "within_class_diversity_ratio":
+                    continue
+                assert built_in(metric)
+                assert endpoint.direction(metric) in ("higher", "lower", "other")
+                assert role == "secondary" or plan.smallest(metric)
+
+
+def test_a_claim_needs_a_direction():
+    endpoint = Endpoint(compare="baseline", data="all", metrics=["density_k5"])
     with pytest.raises(GmganError, match="density_k5 has no better direction"):
-        better({"metric": "density_k5"})
-
-
-def test_the_shipped_claims_are_complete(params):
-    claims = load_claims()
-    assert [claim["id"] for claim in claims] == list(range(1, 9))
-    for claim in claims:
-        assert claim["title"] and claim["source"]
-        assert claim["tests"]
-        for test in claim["tests"]:
-            assert test["compare"] in COMPARISONS
-            assert better(test) in ("higher", "lower", "other")
-            repeats = test.get("better") == built_in(test["metric"]).better
-            assert not repeats or test["compare"] == "scales"  # where both directions are named
-            assert test["data"] in ("images", "points", "all")
-            assert built_in(test["metric"])
-            assert set(test.get("models", [])) <= set(params.models)
+        endpoint.direction("density_k5")
 
 
 def test_verdicts_of_a_real_grid_follow_from_its_scores(finished):
@@ -294,47 +385,32 @@ def test_verdicts_of_a_real_grid_follow_from_its_scores(finished):
     exact = values["digits-ci.gmgan-supervised.K10.s0"] - values["digits-ci.acgan.K1.s0"]
     assert row.effect == pytest.approx(exact)
     assert row.verdict == "undecided"
-    assert set(result.claim) == set(range(1, 9))
+    assert set(result.claim) == {claim.id for claim in load_plan().claims}
     assert "Does it hold?" in (results / "report.html").read_text()
-
-
-def test_every_varied_value_is_a_comparison_of_its_own(rng):
-    table = scores(rng, -8)
-    ours = table[table.model == "gm"]
-    varied = pd.concat([table, ours.assign(varied="latent.sigma=0.2", value=ours.value + 20)])
-    result = verdicts(varied)
-    assert result.comparison.tolist() == [
-        "gm.K10 against gan",
-        "gm.K10.latent.sigma=0.2 against gan",
-    ]
-    assert result.verdict.tolist() == ["supported", "contradicted"]
-    assert result.effect.diff().iloc[1] == pytest.approx(20)
-    assert verdicts(table).effect.iloc[0] == result.effect.iloc[0]  # the other is not pooled
 
 
 def test_the_baseline_of_varied_values_is_the_one_that_params_say(rng):
     rate = "training.learning_rate=0.01"
     table = scores(rng, -8)
     both = pd.concat([table, table.assign(varied=rate, value=3 * table.value)])
-    compared = {"digits": {("gm", rate): ("gan", rate), ("gm", ""): ("gan", "")}}
-    evidence = Evidence(both, both.assign(sigma_scale=1.0), {"gm": "gan"}, set(), compared)
+    pairs = {"digits": {("gm", rate): ("gan", rate), ("gm", ""): ("gan", "")}}
     for compare, more in (("baseline", ""), ("sweep", ", mean over the sweep")):
-        result = evaluate([claim(compare=compare)], evidence)
+        evidence = replace(evidence_of(both), compared=pairs)
+        result = evaluate(plan_of(compare=compare, models=["mixture"]), evidence)
         assert result.comparison.tolist() == [
             f"gm.K10 against gan{more}",
             f"gm.K10.{rate} against gan.{rate}{more}",
         ]
         assert result.effect.iloc[1] == pytest.approx(3 * result.effect.iloc[0])
     alone = both[(both.model == "gm") | (both.varied == "")]
-    evidence = Evidence(alone, alone.assign(sigma_scale=1.0), {"gm": "gan"}, set(), compared)
-    assert evaluate([CLAIM], evidence).verdict.tolist() == ["supported", "not tested"]
+    result = evaluate(plan_of(models=["mixture"]), replace(evidence_of(alone), compared=pairs))
+    assert result.verdict.tolist() == ["supported", "not tested"]
 
 
 def test_the_effect_of_K_is_compared_at_the_same_varied_values(rng):
     table = over_K(rng, {"a": 0.5, "b": -0.2})
     other = table[table.dataset == "b"].assign(varied="latent.sigma=0.2")
-    one = [claim(compare="data-sets", better="other")]
-    result = verdicts(pd.concat([table, other]), one)
+    result = verdicts(pd.concat([table, other]), plan_of(compare="data-sets", better="other"))
     assert result.comparison.tolist() == [
-        "gm, log ratio over K: a (K = 5 to 20) against b (K = 5 to 20)"
+        "gm, ratio over K: a (K = 10 to 20) against b (K = 10 to 20)"
     ]

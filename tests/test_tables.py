@@ -63,6 +63,22 @@ def test_cells_are_means_with_intervals_and_marks():
     }
 
 
+def test_close_is_shown_and_not_merely_undecided():
+    """The noisy third model lies as far from the best as the second does, and shows nothing."""
+    noisy = {**FID, ("gmgan-static", 30): [1.2, 3.2, 6.2]}
+    marks = [cells[0].mark for _, _, cells in only(frame(rows_of(noisy))).rows]
+    assert marks == ["", "best", "close", ""]
+    unknown = only(frame(rows_of(FID, "kid")))  # no smallest effect is stated
+    assert [cells[0].mark for _, _, cells in unknown.rows] == ["", "best", ""]
+
+
+def test_an_interval_ends_where_the_range_of_the_score_does():
+    captured = rows_of({("gan", 1): [8.0, 8.0, 1.0], ("gmgan-static", 8): [7.0, 6.0, 6.5]})
+    rows = frame([{**row, "metric": "modes_captured"} for row in captured])
+    (table,) = tables.score_tables(rows, "samples", TITLES, classes=8)
+    assert [cells[0].text for _, _, cells in table.rows] == ["5.7 [0.0, 8.0]", "6.5 ± 1.2"]
+
+
 def test_higher_is_best_where_it_should_be_and_one_seed_marks_nothing_close():
     up = only(frame(rows_of(FID, "inception_score")))
     assert [cells[0].mark for _, _, cells in up.rows] == ["best", "", ""]

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.stats import random_table
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.metric import Metric, Value
@@ -69,12 +70,29 @@ def clustering_scores(
 
 
 def component_scores(fake: Samples, real: Real) -> dict[str, Value]:
-    """Purity and one-to-one accuracy of the predicted classes of generated samples by component."""
+    """Purity and one-to-one accuracy of the predicted classes of generated samples by component.
+
+    `component_acc_chance` is the accuracy of permuted components, the mean over permutations.
+    """
     if fake.components is None:
         raise TypeError("these scores need the components of the samples")
     classes, n_classes = real.classes_of(fake)
     table = contingency(classes, fake.components, n_classes, fake.components.max() + 1)
-    return {"component_purity": purity(table), "component_acc": matched_accuracy(table)}
+    return {
+        "component_purity": purity(table),
+        "component_acc": matched_accuracy(table),
+        "component_acc_chance": chance_accuracy(table),
+    }
+
+
+def chance_accuracy(table: np.ndarray, permutations: int = 100) -> float:
+    """The matched accuracy to expect if clusters and classes were independent.
+
+    The mean over random tables with the same sums of rows and columns, which is what permutations
+    of the clusters give.
+    """
+    random = random_table(table.sum(1), table.sum(0), seed=0)
+    return float(np.mean([matched_accuracy(each) for each in random.rvs(permutations)]))
 
 
 def kmeans_clusters(
@@ -140,6 +158,14 @@ COMPONENT_ACC = replace(
     label="component accuracy, one-to-one",
     source="standard, Hungarian algorithm",
     panels=frozenset({"effect-of-k"}),
+)
+COMPONENT_ACC_CHANCE = replace(
+    COMPONENT_ACC,
+    name="component_acc_chance",
+    label="component accuracy by chance",
+    better=None,
+    source="100 permutations",
+    panels=frozenset(),
 )
 # Computed by the stage of clustering, by clustering_scores.
 CLUSTER_ACC = Metric(

@@ -65,6 +65,7 @@ def class_accuracy(fake: Samples, real: Real) -> float:
 INCEPTION_SCORE = Metric(
     name="inception_score",
     label="Inception Score",
+    limits=(1, "classes"),
     score=inception_score,
     better="higher",
     digits=2,

@@ -27,8 +27,9 @@ class Metric:
     one function gives several metrics. A parameter without a default is the setting of the same
     name in `evaluation`. None if a stage of its own computes the metric.
     data, needs: it is computed for this kind of data, where the generated samples have this field.
-    group: the table that shows it. bounded: values lie in [0, 1]. source: where the definition
-    comes from; version: counts changes of the definition.
+    group: the table that shows it. bounded: values lie in [0, 1]. limits: of values that are not
+    bounded so, None for none, `classes` for the number of classes or modes. source: where the
+    definition comes from; version: counts changes of the definition.
     swept: part of the sweep of sigma_scale. panels: figures that draw it.
     """
 
@@ -38,6 +39,7 @@ class Metric:
     better: Literal["higher", "lower"] | None = None
     digits: int = 3
     bounded: bool = False
+    limits: tuple[float | None, Literal["classes"] | None] = (None, None)
     group: Literal["samples", "components", "convergence", "clusters"] = "samples"
     data: Literal["images", "points", "all"] = "images"
     needs: Literal["targets", "components", "snapshots"] | None = None
@@ -50,6 +52,12 @@ class Metric:
     def direction(self) -> int:
         """1 if higher is better, -1 if lower is, 0 if neither."""
         return {"higher": 1, "lower": -1, None: 0}[self.better]
+
+    def range(self, classes: int | None) -> tuple[float, float]:
+        """The lowest and highest value that the metric can have; infinite where it has no limit."""
+        low, high = (0.0, 1.0) if self.bounded else self.limits
+        highest = classes if high == "classes" else high
+        return (-np.inf if low is None else low), (np.inf if highest is None else highest)
 
     def member(self, name: str) -> "Metric | None":
         """This record under the full name of a score, or None if the name is not one of it."""

@@ -25,6 +25,7 @@ METRICS = (
     fidelity.CLASS_ACCURACY,
     clustering.COMPONENT_PURITY,
     clustering.COMPONENT_ACC,
+    clustering.COMPONENT_ACC_CHANCE,
     modes.KIMG_TO_95_MODES,
     modes.HIGH_QUALITY_OVER_TRAINING,
     clustering.CLUSTER_ACC,

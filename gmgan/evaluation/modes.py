@@ -76,6 +76,7 @@ def _modes(real: Real) -> Modes:
 MODES_CAPTURED = Metric(
     name="modes_captured",
     label="modes captured",
+    limits=(0, "classes"),
     score=modes_captured,
     better="higher",
     digits=1,
@@ -97,6 +98,7 @@ HIGH_QUALITY_SHARE = Metric(
 KIMG_TO_95_MODES = Metric(
     name="kimg_to_95_modes",
     label="kimg to 95 % of modes",
+    limits=(0, None),
     score=over_training,
     better="lower",
     digits=0,
@@ -112,4 +114,5 @@ HIGH_QUALITY_OVER_TRAINING = replace(
     better="higher",
     digits=3,
     bounded=True,
+    limits=(None, None),
 )

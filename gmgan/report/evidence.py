@@ -28,8 +28,13 @@ def origins_of(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return {row.pop("run"): row for row in plain(first)}
 
 
-def trace_of_claim(row: dict[str, Any]) -> dict[str, Any]:
-    """Which stored rows a comparison of a claim is made of; `row` is one of the claims' table."""
+def trace_of_claim(row: dict[str, Any]) -> dict[str, Any] | None:
+    """Which stored rows a comparison of a claim is made of; `row` is one of the claims' table.
+
+    None for a mean over models: its comparisons by model have their own.
+    """
+    if row["model"] is None:
+        return None
     columns = ("model", "K", "varied", "against", "against_varied", "metric", "n_fake")
     named = {name: row[name] for name in columns}
     return named | {

@@ -1,6 +1,5 @@
 """The report of a suite: one page, its figures and its tables."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +13,9 @@ from gmgan.config.settings import ReportSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.metrics import metric_of
 from gmgan.records import Stored, TrainingRecord
-from gmgan.report import claims, evidence, explorer, page, published, style
+from gmgan.report import claims, evidence, explorer, page, plan, published, style
 from gmgan.report.collect import score_table, sweep_table
+from gmgan.report.comparisons import Evidence
 from gmgan.report.section import Material, Section
 from gmgan.runtime.parallel import in_parallel
 
@@ -76,9 +76,16 @@ def report(
     of = {name: [run for run in runs if run.dataset == name] for name in settings.datasets}
     sections = [Section(name, of[name], table, sweep, material, settings) for name in of]
     points = {name for name, dataset in settings.datasets.items() if dataset.is_points}
-    compared = {name: settings.compared_on(name) for name in of}
-    tested = claims.Evidence(table, sweep, settings.baselines, points, compared)
-    verdicts = claims.evaluate(claims.load_claims(), tested)
+    tested = Evidence(
+        table=table,
+        sweep=sweep,
+        baselines=settings.baselines,
+        properties={name: plan.properties_of(model) for name, model in settings.models.items()},
+        points=points,
+        classes={name: len(descriptions[name].classes) for name in settings.datasets},
+        compared={name: settings.compared_on(name) for name in of},
+    )
+    verdicts = claims.evaluate(plan.load_plan(), tested)
     kinds = {name: dataset.source.kind for name, dataset in settings.datasets.items()}
     beside = published.beside(published.load_published(), table, kinds, settings.titles)
     drawings = {f"{s.name}.{name}": draw for s in sections for name, draw in s.drawings.items()}
@@ -89,6 +96,7 @@ def report(
         title=settings.title,
         sections=[section.content(drawn) for section in sections],
         claims=_claim_rows(verdicts),
+        smallest_effects=plan.load_plan().smallest_effects,
         published=_published_rows(beside),
         runs=[_run_row(run, trainings[run], scores[run].status) for run in runs],
         provenance=provenance,
@@ -177,14 +185,15 @@ def _origin(record: TrainingRecord) -> dict[str, Any]:
 
 def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
     """The verdict on each claim and the comparisons behind it, as the page shows them."""
-    rows = claims.load_claims()
-    for row in rows:
-        own = verdicts[verdicts.claim == row["id"]]
+    rows = []
+    for claim in plan.load_plan().claims:
+        own = verdicts[verdicts.claim == claim.id]
         compared = evidence.plain(own[own.comparison.notna()])
-        row["verdict"] = claims.summarise(own.verdict)
-        row["counts"] = dict(Counter(each["verdict"] for each in compared).most_common())
-        row["reason"] = "" if compared else own.reason.iloc[0]
+        row = {name: getattr(claim, name) for name in ("id", "title", "source", "ours")}
+        row["summary"] = claims.summarise(own)
+        row["untested"] = evidence.plain(own[own.comparison.isna()])
         row["comparisons"] = [each | {"trace": evidence.trace_of_claim(each)} for each in compared]
+        rows.append(row)
     return rows
 
 

@@ -21,7 +21,8 @@ from gmgan.evaluation.clustering import BASELINES
 from gmgan.evaluation.metrics import shown_metrics
 from gmgan.evaluation.samples import nearest_modes
 from gmgan.records import Stored
-from gmgan.report import claims, explorer, figures, tables
+from gmgan.report import explorer, figures, tables
+from gmgan.report.comparisons import shared_components
 from gmgan.report.effect_figures import effects_of
 from gmgan.report.style import MOST_LINES, looks, png_address
 
@@ -80,8 +81,9 @@ class Section:
         self.row_labels = {key: self.labels[run] for key, run in self.first.items()}
         self.scored = {run: material.scores[run] for run in runs}
         self.own = shown_metrics(self.entry.evaluation.metrics)
+        classes = len(self.description.classes) or None
         self.tables = {
-            kind: tables.score_tables(self.rows, group, labels, self.own, self.row_labels)
+            kind: tables.score_tables(self.rows, group, labels, self.own, self.row_labels, classes)
             for kind, group in KINDS.items()
         }
         self.frames = {
@@ -264,7 +266,7 @@ class Section:
 
         Where there are more than colours: those without varied values, or the first ones.
         """
-        shared = claims.shared_components(self.rows).get(self.name, set()) | {1}
+        shared = shared_components(self.rows).get(self.name, set()) | {1}
         main = [key for key in self.first if key[1] in shared]
         plain = [key for key in main if not key[2]] if len(main) > MOST_LINES else main
         return [self.row_labels[key] for key in (plain or main)[:MOST_LINES]]

@@ -1,18 +1,31 @@
-"""What a handful of seeds can say."""
+"""What a number of seeds can say: intervals, tests, equivalence, and the seeds that would decide.
 
+Seeds are the replicates: every function takes one value per seed. Tests, adjustments and power are
+those of scipy and statsmodels. docs/statistics.md gives the reasons and their simulation.
+"""
+
+import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
 from scipy import stats
+
+ALPHA, POWER = 0.05, 0.8
+PAIRED_FROM = 8  # seeds: below, the degrees of freedom that pairing costs outweigh its gain
+RESAMPLES = 999  # of permutation tests; all permutations where there are fewer
+MOST_SEEDS = 1000  # that are ever advised
+
+Design = Literal["same runs", "seeds", "independent"]
 
 
 def mean_interval(values: Iterable[float]) -> tuple[Any, float | None]:
     """(mean, half width) of the 95 % Student-t interval of finite numbers, one per seed.
 
-    The half width is None for one value; both are None for none.
+    The half width is None for one value; both are None for none. An interval that leaves the range
+    of a metric may be cut off: the mean lies within, so no coverage is lost.
     """
     values = np.asarray(list(values), np.float64)
     if len(values) < 2:
@@ -23,59 +36,217 @@ def mean_interval(values: Iterable[float]) -> tuple[Any, float | None]:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference over seeds.
+    """A difference over seeds, on the scale of the metric (`ratio`: mean of ratios by logarithms).
 
-    effect: difference of means; half: half width of its 95 % interval; p: two-sided (both None
-    where one seed leaves no spread to judge by); size: effect over standard deviation (Cohen's d_z
-    of pairs, d of independent samples; None without spread); seeds: number of seeds on either side.
+    test: its name. effect, low, high: difference or ratio of means with its 95 % interval. p: of no
+    difference, two-sided. p_equivalent: of a difference of the smallest effect or more (TOST), None
+    if no smallest effect is stated. low, high and the ps are None where one seed leaves no spread
+    to judge by. seeds: on the side that has fewer. spread, spread_of_pairs: standard deviations of
+    one run and of the difference of a pair, on the scale of the test.
     """
 
+    test: str
     effect: float
-    half: float | None
+    low: float | None
+    high: float | None
     p: float | None
-    size: float | None
+    p_equivalent: float | None
     seeds: int
+    spread: float | None = None
+    spread_of_pairs: float | None = None
 
 
-def paired_test(values: ArrayLike, baselines: ArrayLike) -> Difference:
-    """Student's paired t-test of `values` against `baselines`, one pair per seed.
+def compare(
+    values: pd.Series,
+    others: pd.Series,
+    smallest: float | None = None,
+    ratio: bool = False,
+    design: Design = "seeds",
+) -> Difference:
+    """`values` against `others`, both by seed, with the test that docs/statistics.md states.
 
-    Differences without any spread have p = 1 if they are zero and p = 0 otherwise.
+    Of the same runs: paired t-test. Of seeds: paired from PAIRED_FROM common seeds on, else Welch's
+    test. Independent: Welch's. smallest: the smallest effect of interest, a ratio above 1 if
+    `ratio`. Raises ValueError for no values, or for ratios of values that are not positive.
     """
-    differences = np.asarray(values, np.float64) - np.asarray(baselines, np.float64)
-    if differences.ndim != 1 or len(differences) == 0:
-        raise ValueError("paired_test needs at least one pair")
-    mean, half = float(differences.mean()), mean_interval(differences)[1]
-    if len(differences) == 1:
-        return Difference(mean, None, None, None, 1)
-    spread = differences.std(ddof=1)
-    if spread == 0:
-        return Difference(mean, 0.0, float(mean == 0), None, len(differences))
-    p = 2 * stats.t.sf(abs(mean) / (spread / np.sqrt(len(differences))), len(differences) - 1)
-    return Difference(mean, half, float(p), float(mean / spread), len(differences))
-
-
-def welch_test(values: ArrayLike, others: ArrayLike) -> Difference:
-    """Welch's t-test of two independent samples, one value per seed."""
-    a, b = np.asarray(values, np.float64), np.asarray(others, np.float64)
+    if ratio:
+        if min(values.min(), others.min()) <= 0:
+            raise ValueError("ratios need positive values")
+        margin = None if smallest is None else float(np.log(smallest))
+        result = compare(np.log(values), np.log(others), margin, design=design)
+        effect, low, high = (
+            None if end is None else float(np.exp(end))
+            for end in (result.effect, result.low, result.high)
+        )
+        assert effect is not None
+        return replace(result, effect=effect, low=low, high=high)
+    common = values.index.intersection(others.index)
+    pairs = (values[common] - others[common]) if design != "independent" else pd.Series([])
+    paired = design == "same runs" or len(pairs) >= PAIRED_FROM
+    a, b = (values[common], others[common]) if paired else (values, others)
+    a, b = a.to_numpy(np.float64), b.to_numpy(np.float64)
     seeds = min(len(a), len(b))
-    effect = float(a.mean() - b.mean())
-    if seeds < 2:
-        return Difference(effect, None, None, None, seeds)
-    pooled = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
-    if pooled == 0:
-        return Difference(effect, 0.0, float(effect == 0), None, seeds)
-    result = stats.ttest_ind(a, b, equal_var=False)
-    interval = result.confidence_interval(0.95)
-    half = float(interval.high - interval.low) / 2
-    return Difference(effect, half, float(result.pvalue), effect / float(pooled), seeds)
+    if seeds == 0:
+        raise ValueError("compare needs a value on both sides")
+    test, effect = "paired t" if paired else "Welch", float(a.mean() - b.mean())
+    if seeds == 1:
+        return Difference(test, effect, None, None, None, None, 1)
+    spreads = dict(
+        spread=float(np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)),
+        spread_of_pairs=float(pairs.std(ddof=1)) if len(pairs) > 1 else None,
+    )
+    if _has_no_spread(a, b, paired):
+        ps = _by_permutation(a, b, paired, smallest)
+        return Difference("permutation", effect, effect, effect, *ps, seeds, **spreads)
+    with warnings.catch_warnings():  # about one side without spread, which is no mistake
+        warnings.simplefilter("ignore", RuntimeWarning)
+        result = stats.ttest_rel(a, b) if paired else stats.ttest_ind(a, b, equal_var=False)
+    low, high = result.confidence_interval(0.95)
+    equivalent = None if smallest is None else _tost(a, b, paired, smallest)
+    p = float(result.pvalue)
+    return Difference(test, effect, float(low), float(high), p, equivalent, seeds, **spreads)
 
 
-def holm(p_values: Sequence[float | None]) -> list[float]:
-    """Holm's step-down adjustment of p-values (Holm 1979), in the order given."""
+def compare_times(
+    times: pd.Series, others: pd.Series, budgets: tuple[float, float], smallest: float
+) -> Difference:
+    """Times by seed until an event, against those of `others`; at the budget they are censored.
+
+    p: log-rank test, referred to its permutations (the normal limit is liberal at five seeds). The
+    effect is a ratio of (geometric) means, the time to the event or to the budget, with Welch's
+    interval and equivalence. p is None if no run of either has the event.
+    """
+    result = compare(times, others, smallest, ratio=True, design="independent")
+    a, b = (
+        np.where(np.isclose(t, most) | (t >= most), np.inf, t)
+        for t, most in zip((times, others), budgets, strict=True)
+    )
+    if result.seeds < 2:
+        return replace(result, test="log-rank")
+    if np.isinf(np.r_[a, b]).all():
+        return replace(result, test="log-rank", p=None, p_equivalent=None)
+    permuted = stats.permutation_test((a, b), _logrank, n_resamples=RESAMPLES, rng=0)
+    return replace(result, test="log-rank", p=float(permuted.pvalue))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment of p-values (Holm 1979), in the order given.
+
+    statsmodels' multipletests gives the same and collects garbage on every call: more than half of
+    the time of the claims of the suite `quick`.
+    """
     values = np.asarray(p_values, np.float64)
     order = np.argsort(values)
     steps = (len(values) - np.arange(len(values))) * values[order]
     adjusted = np.empty(len(values))
     adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
     return adjusted.tolist()
+
+
+def detectable_effect(
+    spread: float, seeds: int, paired: bool, comparisons: int, power: float = POWER
+) -> float:
+    """The smallest difference that `seeds` seeds show with that power, in the unit of `spread`.
+
+    spread: of one run, or of the difference of a pair. comparisons: in the family; the level is the
+    one of Holm's first step.
+    """
+    from statsmodels.stats.power import TTestIndPower, TTestPower
+
+    solver = TTestPower() if paired else TTestIndPower()
+    sizes = np.geomspace(0.01, 100, 500)  # 2 % apart
+    powers = solver.power(sizes, seeds, ALPHA / comparisons)
+    enough = np.flatnonzero(np.nan_to_num(powers, nan=1.0) >= power)
+    return float(sizes[enough[0]] * spread)
+
+
+def power_at(
+    seeds: Sequence[float] | np.ndarray,
+    spread: float,
+    spread_of_pairs: float | None,
+    smallest: float,
+    comparisons: int,
+    paired_from: int = PAIRED_FROM,
+) -> np.ndarray:
+    """2 x N: the power of each number of seeds to show a difference, and to show equivalence.
+
+    A difference of the smallest effect, and equivalence where there is no difference (TOST). Pairs
+    are taken from `paired_from` seeds on, if their spread is given. The level is the one of Holm's
+    first step.
+    """
+    from statsmodels.stats.power import TTestIndPower, TTestPower
+
+    alpha, n = ALPHA / comparisons, np.asarray(seeds, np.float64)
+    paired = (n >= paired_from) & (spread_of_pairs is not None)
+    power = np.ones((2, len(n)))
+    for solver, which, sd in (
+        (TTestIndPower(), ~paired, spread),
+        (TTestPower(), paired, spread_of_pairs),
+    ):
+        if which.any() and sd:
+            size = smallest / sd
+            power[0, which] = solver.power(size, n[which], alpha)
+            one_sided = solver.power(size, n[which], alpha, alternative="larger")
+            power[1, which] = 2 * one_sided - 1  # both one-sided tests reject where nothing differs
+    return np.nan_to_num(power, nan=1.0).clip(0, 1)
+
+
+def deciding_seeds(
+    spread: float,
+    spread_of_pairs: float | None,
+    smallest: float,
+    comparisons: int,
+    paired_from: int = PAIRED_FROM,
+) -> int | None:
+    """Seeds that show the smallest effect, and equivalence where there is no difference, with 80 %
+    power each, as `power_at` has it; None: more than MOST_SEEDS.
+    """
+    seeds = np.unique(np.geomspace(2, MOST_SEEDS, 250).round())
+    power = power_at(seeds, spread, spread_of_pairs, smallest, comparisons, paired_from)
+    enough = (power >= POWER).all(axis=0)
+    return int(seeds[enough][0]) if enough.any() else None
+
+
+def _has_no_spread(a: np.ndarray, b: np.ndarray, paired: bool) -> bool:
+    deviations = [a - b] if paired else [a, b]
+    scale = max(np.abs(a).max(), np.abs(b).max())
+    return all(each.std() <= 1e-12 * scale for each in deviations)
+
+
+def _tost(a: np.ndarray, b: np.ndarray, paired: bool, margin: float) -> float:
+    from statsmodels.stats.weightstats import ttost_ind, ttost_paired
+
+    if paired:
+        return float(ttost_paired(a, b, -margin, margin)[0])
+    return float(ttost_ind(a, b, -margin, margin, usevar="unequal")[0])
+
+
+def _by_permutation(
+    a: np.ndarray, b: np.ndarray, paired: bool, margin: float | None
+) -> tuple[float, float | None]:
+    """p of no difference and of no equivalence, for values without any spread."""
+
+    def p(shift: float, alternative: str) -> float:
+        def difference(x: np.ndarray, y: np.ndarray, axis: int) -> Any:
+            return x.mean(axis) - y.mean(axis)
+
+        kind = "samples" if paired else "independent"
+        options = dict(permutation_type=kind, n_resamples=RESAMPLES, rng=0)
+        samples = (a + shift, b)
+        return float(
+            stats.permutation_test(samples, difference, alternative=alternative, **options).pvalue
+        )
+
+    if margin is None:
+        return p(0, "two-sided"), None
+    return p(0, "two-sided"), max(p(margin, "greater"), p(-margin, "less"))
+
+
+def _logrank(a: np.ndarray, b: np.ndarray) -> float:
+    """The statistic of the log-rank test; infinite times are censored after all others."""
+    last = np.r_[a, b][np.isfinite(np.r_[a, b])].max() + 1
+    sides = (
+        stats.CensoredData(uncensored=t[np.isfinite(t)], right=np.full(np.isinf(t).sum(), last))
+        for t in (a, b)
+    )
+    return float(np.nan_to_num(stats.logrank(*sides).statistic))

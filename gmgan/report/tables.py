@@ -13,7 +13,8 @@ from gmgan.config.run import Run
 from gmgan.config.values import text_of
 from gmgan.evaluation.metric import Metric
 from gmgan.evaluation.metrics import in_order, metric_of
-from gmgan.report.statistics import holm, mean_interval, paired_test
+from gmgan.report.plan import load_plan
+from gmgan.report.statistics import ALPHA, compare, holm, mean_interval
 
 FLOOR = "real"
 Rows = tuple[str, int, str]  # model, K and varied of rows that differ in their seed only
@@ -25,7 +26,8 @@ PROTOCOL = ("n_real", "n_fake", "extractor", "extractor_hash", "split")
 class Cell:
     """One number of a table: mean over seeds, half width of its 95 % interval, seeds, text.
 
-    `mark`: `best` in its column, `close` if not significantly worse than the best, else empty.
+    An interval that would leave the range of the metric is cut off and written out in the text.
+    `mark`: `best` in its column, `close` if shown to be equivalent to the best, else empty.
     `key`: which rows of the score table it is made of.
     """
 
@@ -107,11 +109,13 @@ def score_tables(
     titles: Mapping[str, str],
     own: Iterable[Metric] = (),
     labels: Mapping[Rows, str] = MappingProxyType({}),
+    classes: int | None = None,
 ) -> list[ScoreTable]:
     """One ScoreTable per extractor from the rows of one data set: the metrics of group `kind`.
 
     titles: a model's name -> its title; own: metrics besides the built-in ones; labels: (model, K,
-    varied) -> label, where it is not made of title and K.
+    varied) -> label, where it is not made of title and K; classes: number of classes or modes of the
+    data set, which limits some scores.
     """
     metrics = [m for m in in_order(rows.metric.dropna(), own) if m.group == kind]
     rows = rows[rows.metric.isin([metric.name for metric in metrics])]
@@ -134,8 +138,8 @@ def score_tables(
         groups = runs.groupby(["model", "K", "varied"], sort=False)
         marked = []  # the cells of each column
         for name, count, _, direction in columns:
-            marks = _marks([_values(rows, name, count) for _, rows in groups], direction)
-            cells = [_cell(rows, name, count, *key) for key, rows in groups]
+            marks = _marks([_values(rows, name, count) for _, rows in groups], name, direction)
+            cells = [_cell(rows, name, count, key, classes) for key, rows in groups]
             marked.append([replace(c, mark=mark) for c, mark in zip(cells, marks, strict=True)])
         keys = [key for key, _ in groups]
         lines = [
@@ -146,8 +150,9 @@ def score_tables(
             n = floor.n_fake.iloc[0], floor.n_real.iloc[0]
             same = n == (protocol["n_fake"], protocol["n_real"])
             note = "" if same else f" (n = {n[0]:,} against {n[1]:,})"
+            none = (FLOOR, None, "")
             cells = [
-                _cell(floor, metric, None if count in (None, most) else count, FLOOR, None, "")
+                _cell(floor, metric, None if count in (None, most) else count, none, classes)
                 for metric, count, _, _ in columns
             ]
             lines.append((f"real data against real data{note}", True, cells))
@@ -164,9 +169,9 @@ def _values(rows: pd.DataFrame, metric: str, count: int | None) -> pd.Series:
 
 
 def _cell(
-    rows: pd.DataFrame, metric: str, count: int | None, model: str, K: Any, varied: str
+    rows: pd.DataFrame, metric: str, count: int | None, of: tuple[Any, ...], classes: int | None
 ) -> Cell:
-    values = _values(rows, metric, count)
+    values, (model, K, varied) = _values(rows, metric, count), of
     key = {
         "model": model,
         "K": None if pd.isna(K) else int(K),
@@ -178,16 +183,21 @@ def _cell(
     mean, half = mean_interval(values)
     if mean is None:
         return Cell(None, None, 0, "–", key=key)
-    digits = metric_of(metric).digits
-    text = f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if half is not None else "")
+    record = metric_of(metric)
+    text = f"{mean:.{record.digits}f}"
+    if half is not None:
+        low, high = np.clip([mean - half, mean + half], *record.range(classes))
+        cut = (low, high) != (mean - half, mean + half)
+        ends = f"[{low:.{record.digits}f}, {high:.{record.digits}f}]"
+        text += f" {ends}" if cut else f" ± {half:.{record.digits}f}"
     return Cell(mean, half, len(values), text, key=key)
 
 
-def _marks(columns: list[pd.Series], direction: int) -> list[str]:
+def _marks(columns: list[pd.Series], metric: str, direction: int) -> list[str]:
     """`best`, `close` or nothing for each of several series by seed, in the better direction.
 
-    Close is what a paired t-test over common seeds does not tell from the best (p >= 0.05, Holm
-    over the column); with one seed nothing is.
+    Close is what is shown to be equivalent to the best within the metric's smallest effect of
+    interest (TOST, Holm over the column); nothing is where the plan states none, or with one seed.
     """
     scored = [i for i, values in enumerate(columns) if len(values)]
     marks = [""] * len(columns)
@@ -195,13 +205,18 @@ def _marks(columns: list[pd.Series], direction: int) -> list[str]:
         return marks
     best = max(scored, key=lambda i: direction * columns[i].mean())
     marks[best] = "best"
-    tests = {}
+    smallest = load_plan().smallest(metric)
+    if smallest is None:
+        return marks
+    ratio, tests = smallest.scale == "ratio", {}
     for i in scored:
-        common = columns[i].index.intersection(columns[best].index)
-        if i != best and len(common) > 1:
-            tests[i] = paired_test(columns[i][common], columns[best][common]).p
+        positive = not ratio or min(columns[i].min(), columns[best].min()) > 0
+        if i != best and positive:
+            difference = compare(columns[i], columns[best], smallest.effect, ratio)
+            if difference.p_equivalent is not None:
+                tests[i] = difference.p_equivalent
     for i, p in zip(tests, holm(list(tests.values())), strict=True):
-        marks[i] = "" if p < 0.05 else "close"
+        marks[i] = "close" if p < ALPHA else ""
     return marks
 
 

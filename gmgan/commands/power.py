@@ -1,0 +1,53 @@
+"""Print what a suite can decide, and how often the tests are right."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from gmgan.config.params import Params
+from gmgan.errors import GmganError
+from gmgan.pipeline import grid
+from gmgan.report.plan import load_plan
+from gmgan.report.planning import SEEDS, evidence_of, planned
+
+
+def power(params: Params, results: Path, suite: str) -> Iterator[str]:
+    """Lines: the primary comparisons of a suite, their power, and the seeds that would decide.
+
+    The spread over seeds is that of the scores in `results`, whatever suite they are of.
+    """
+    tables = [_read(results / name) for name in ("scores.csv", "tradeoff.csv")]
+    known = set(tables[0].dataset) & set(params.datasets)
+    scored = evidence_of(params, known, *(table[table.dataset.isin(known)] for table in tables))
+    rows = planned(load_plan(), params, grid.suite_runs(params, suite), scored)
+    heads = ["claim", "data set", "metric", "family", "seeds", "smallest effect", "spread"]
+    heads += ["power", *(f"{n} seeds" for n in SEEDS), "to decide", "comparison"]
+    yield "\t".join(heads)
+    for row in rows.itertuples():
+        ratio = "ratio " if row.scale == "ratio" else ""
+        powers = [row.power, *(getattr(row, f"power_{n}") for n in SEEDS)]
+        decide = "unknown" if pd.isna(row.spread) else "over 1,000"
+        yield "\t".join(
+            [
+                *(row.claim, row.dataset, row.metric, str(row.family), str(row.seeds)),
+                f"{ratio}{row.smallest:g}",
+                "unknown" if pd.isna(row.spread) else f"{row.spread:.3g}",
+                *("" if pd.isna(each) else f"{each:.2f}" for each in powers),
+                decide if pd.isna(row.deciding_seeds) else f"{row.deciding_seeds:.0f}",
+                row.comparison,
+            ]
+        )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """A score table of earlier runs; empty if there is none."""
+    columns = ["run", "dataset", "model", "K", "varied", "seed", "metric", "value", "kimg"]
+    columns += ["n_real", "n_fake", "extractor", "extractor_hash", "split", "sigma_scale"]
+    if not path.exists():
+        return pd.DataFrame(columns=columns)
+    try:
+        table = pd.read_csv(path, dtype={"K": "Int64", "seed": "Int64"})
+    except ValueError as error:
+        raise GmganError(f"{path} is no score table: {error}; remove it") from error
+    return table.assign(varied=table["varied"].fillna("")) if "varied" in table else table
