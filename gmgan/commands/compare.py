@@ -42,7 +42,8 @@ def compare_results(runner: Runner, a: str, b: str) -> list[str]:
         "metric",
         "mean_a",
         "mean_b",
-        "interval95",
+        "low",
+        "high",
         "p_holm",
         "change",
     ]

@@ -8,13 +8,13 @@ import pandas as pd
 
 from gmgan.evaluation.metrics import metric_of
 from gmgan.report.collect import FLOOR
-from gmgan.report.statistics import holm, paired_test, welch_test
+from gmgan.report import statistics
+from gmgan.report.statistics import ALPHA, holm
 
-ALPHA = 0.05
 CELL = ["dataset", "model", "K"]
 SCORE = ["metric", "extractor", "n_real", "n_fake", "split"]
 COLUMNS = [
-    *(*CELL, *SCORE, "change", "mean_a", "mean_b", "difference", "interval95", "p", "p_holm"),
+    *(*CELL, *SCORE, "change", "mean_a", "mean_b", "difference", "low", "high", "p", "p_holm"),
     *("test", "seeds_a", "seeds_b", "note"),
 ]
 
@@ -23,8 +23,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """A row per score that both tables have under the same protocol; differences are b - a.
 
     a, b: as scores.csv. Rows belong together if data set, model, K, metric, extractor, sample
-    counts and split are equal. With the same seeds on both sides the test is Student's paired one,
-    else Welch's; p is Holm-adjusted over all tested rows. change: `equal` (the same values),
+    counts and split are equal. The test is that of the claims (docs/statistics.md); p is Holm-adjusted over all tested rows. change: `equal` (the same values),
     `better`, `worse`, `other` (significant, by the metric's direction), `undecided`, `not tested`
     (one seed, or extractors of other weights).
     """
@@ -86,10 +85,9 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Any]:
         return row | {"change": "not tested", "note": "the extractors have other weights"}
     if left.sort_index().equals(right.sort_index()):
         return row | {"change": "equal"}
-    common = left.index.intersection(right.index)
     paired = set(left.index) == set(right.index) and left.index.is_unique
-    tested = paired_test(right[common], left[common]) if paired else welch_test(right, left)
+    tested = statistics.compare(right, left, design="seeds" if paired else "independent")
     if tested.p is None:
         return row | {"change": "not tested", "note": "one seed: no test exists"}
-    told = {"interval95": tested.half, "p": tested.p, "test": "paired t" if paired else "Welch"}
+    told = {"low": tested.low, "high": tested.high, "p": tested.p, "test": tested.test}
     return row | told | {"change": "undecided"}

@@ -114,8 +114,8 @@ def score_tables(
     """One ScoreTable per extractor from the rows of one data set: the metrics of group `kind`.
 
     titles: a model's name -> its title; own: metrics besides the built-in ones; labels: (model, K,
-    varied) -> label, where it is not made of title and K; classes: number of classes or modes of the
-    data set, which limits some scores.
+    varied) -> label, where it is not made of title and K; classes: number of classes or modes of
+    the data set, which limits some scores.
     """
     metrics = [m for m in in_order(rows.metric.dropna(), own) if m.group == kind]
     rows = rows[rows.metric.isin([metric.name for metric in metrics])]
