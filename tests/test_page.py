@@ -1,5 +1,6 @@
 """The report in a real browser: from the file system, without a network, at every size."""
 
+import io
 import shutil
 
 import pandas as pd
@@ -58,7 +59,7 @@ def test_tables_sort_by_click_and_by_keyboard(page):
     share = [head.inner_text().strip() for head in heads.all()].index("high-quality share ↑")
     button = heads.nth(share).locator("button")
     button.click()
-    assert heads.nth(share).get_attribute("aria-sort") == "descending"
+    assert heads.nth(share).get_attribute("aria-sort") == "descending"  # the best first
     values = [float(text.split()[0]) for text in column(page, table, share)]
     assert values[:-1] == sorted(values[:-1], reverse=True)
     assert column(page, table, 0)[-1].startswith("real data")
@@ -70,7 +71,7 @@ def test_tables_sort_by_click_and_by_keyboard(page):
     assert not [text for text in page.noise if "rror" in text]
 
 
-@pytest.mark.parametrize("width", [360, 800, 1600])
+@pytest.mark.parametrize("width", [360, 800, 1600, 2560])
 def test_no_sideways_scrolling(page, width):
     page.set_viewport_size({"width": width, "height": 800})
     for claim in page.locator("details summary").all():
@@ -85,6 +86,8 @@ def test_dark_mode_and_print(page):
     assert light != dark
     page.emulate_media(media="print", color_scheme="light")
     assert page.locator("#claims").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0  # paper has no clicks
     assert not page.locator("#x-play").is_visible()
     assert len(page.pdf()) > 10_000
 
@@ -145,6 +148,87 @@ def test_a_click_shows_where_a_number_comes_from(page, finished):
     assert button.evaluate("b => b === document.activeElement")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.closest('td').cellIndex") == 2
+
+
+def test_it_opens_with_what_was_asked(page, finished):
+    lead = page.locator("header .lead").all_inner_texts()
+    assert len(lead) == 2
+    assert "were trained on 8 Gaussians on a circle, seconds (20,000 samples) and" in lead[0]
+    assert "a classifier that is right for 9" in lead[1]
+    rows = page.locator("table.answers tbody tr").evaluate_all(
+        "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    scores = pd.read_csv(finished.folder / "results" / "scores.csv")
+    fid = scores[(scores.metric == "fid") & (scores.model != "real")].set_index("model").value
+    titles = {"acgan": "AC-GAN", "gmgan-supervised": "GM-GAN, supervised, K = 10"}
+    (closest,) = (row for row in rows if row[0] == "digits-ci" and row[4] == "FID")
+    assert closest[1] == "closest to the real data"
+    assert closest[2] == titles[fid.idxmin()]
+    assert float(closest[3]) == pytest.approx(fid.min(), abs=0.005)
+    strips = page.locator(".strips figcaption").all_inner_texts()
+    assert strips[0] == "real, held out"
+    assert len(strips) == 3
+    tall = page.evaluate("document.querySelector('#explorer').getBoundingClientRect().top")
+    assert tall < 6 * 900  # screens, before the details
+
+
+def test_the_contents_stay_and_folds_open_by_link(page):
+    page.locator("nav.toc a[href='#provenance']").click()
+    assert page.locator("nav.toc").bounding_box()["y"] == 0
+    fold = page.locator("#provenance details")
+    assert fold.get_attribute("open") is None
+    page.evaluate("document.querySelector('#provenance table').id = 'inside'")
+    page.evaluate("location.hash = '#inside'")
+    page.wait_for_timeout(50)
+    assert fold.get_attribute("open") is not None
+
+
+def test_words_are_explained(page):
+    meanings = dict(
+        page.locator("abbr[title]").evaluate_all("all => all.map(a => [a.textContent, a.title])")
+    )
+    assert {"FID", "kimg", "GM-GAN"} <= meanings.keys()
+    assert page.locator("#glossary dt").count() >= len(meanings)
+    ids = page.locator("section#digits-ci abbr").all_inner_texts()
+    assert len(ids) == len(set(ids))  # once in a section
+
+
+def test_tables_are_copied_as_text(page, finished):
+    texts = page.evaluate(
+        "kinds => kinds.map(k => tableText(document.querySelector('#digits-ci table'), k))",
+        ["csv", "markdown", "latex"],
+    )
+    table = pd.read_csv(io.StringIO(texts[0]))
+    assert table.model.tolist()[-1].startswith("real data against")
+    stored = (finished.folder / "results/tables/digits-ci.scores.md").read_text().splitlines()
+    assert len(texts[1].splitlines()) == len(stored)
+    assert texts[2].count(r"\\") == len(table) + 1
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#digits-ci .tools").first.get_by_role("button", name="CSV").click()
+    page.wait_for_timeout(100)
+    assert page.locator("#digits-ci .tools button").first.inner_text() == "copied"
+
+
+def test_runs_without_room_in_the_page_come_from_scripts_beside_it(browser, finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    project.edit("gmgan/report/explorer.py", "MOST_BYTES = 2_000_000", "MOST_BYTES = 200_000")
+    project.gmgan("report", "--suite", "ci")
+    results = project.folder / "results"
+    scripts = list((results / "explorer").glob("*.js"))
+    assert scripts
+    page = browser.new_page()
+    page.goto((results / "report.html").as_uri())
+    page.select_option("#x-run", scripts[0].stem)
+    page.wait_for_timeout(300)
+    shown = picture(page, "#x-samples")
+    assert page.locator("#x-missing").is_hidden()
+    scripts[0].unlink()
+    page.reload()
+    page.select_option("#x-run", scripts[0].stem)
+    page.wait_for_timeout(300)
+    assert f"explorer/{scripts[0].name} beside the page" in page.locator("#x-missing").inner_text()
+    assert picture(page, "#x-samples") != shown
+    page.close()
 
 
 def picture(page, canvas):
