@@ -1,4 +1,4 @@
-"""Make the picture of the README from a finished suite: python docs/picture.py RESULTS DATASET.
+"""Make picture and table of the README from a finished suite: python docs/picture.py RESULTS DATASET.
 
 Samples of a supervised GM-GAN, a component a row; the classes that the extractor sees in each
 component; quality against diversity of all models. The last two from the tables of the report.
@@ -16,6 +16,16 @@ import pandas as pd
 
 MODEL = "GM-GAN, supervised"
 OUT = Path(__file__).parent / "result.png"
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- begin: python docs/picture.py results digits -->\n", "<!-- end -->\n"
+
+
+def write_table(results: Path) -> None:
+    """Put the best models of the page into the README, between its two marks."""
+    text = README.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(before + BEGIN + (results / "tables" / "best.md").read_text() + END + after)
 
 
 def draw(results: Path, dataset: str) -> None:
@@ -42,10 +52,13 @@ def draw(results: Path, dataset: str) -> None:
         of = of.droplevel(0)
         (line,) = right.plot(of.diversity, of.quality, "o-", ms=3, lw=1.2, label=title)
         right.plot(of.diversity[1.0], of.quality[1.0], "*", ms=11, color=line.get_color())
-    right.set(title="as sigma_scale varies (star: as trained)", xlabel="diversity", ylabel="quality")
+    right.set(
+        title="as sigma_scale varies (star: as trained)", xlabel="diversity", ylabel="quality"
+    )
     right.legend(frameon=False, fontsize=8)
     figure.savefig(OUT, dpi=100, pil_kwargs={"optimize": True})
 
 
 if __name__ == "__main__":
     draw(Path(sys.argv[1]), sys.argv[2])
+    write_table(Path(sys.argv[1]))

@@ -23,11 +23,10 @@ QUESTIONS = {
     "clusters of real samples": ("cluster_acc",),
 }
 
-CAPTIONS = {
-    "effect": "Scores against what was varied; mean over seeds with the 95 % interval.",
-    "sweep": "Quality against diversity: trained models sampled at several sigma_scale, which "
-    "multiplies every covariance; up and to the right is better.",
-}
+TRADEOFF = (
+    "Quality against diversity: trained models sampled at several sigma_scale, which multiplies "
+    "every covariance; up and to the right is better."
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,14 @@ def keywords(
     }
 
 
+def as_markdown(found: Iterable[Answer]) -> str:
+    """The answers as a Markdown table."""
+    lines = [("data", "question", "best model", "score", "metric", "real data")]
+    lines.append(("---", "---", "---", "---:", "---", "---:"))
+    lines += [(a.dataset, a.question, a.model, a.cell.text, a.metric, a.floor) for a in found]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def load_glossary() -> dict[str, str]:
     """Words of the page and what they mean."""
     return yaml.safe_load((resources.files("gmgan.report") / "glossary.yaml").read_text())
@@ -105,11 +112,11 @@ def load_glossary() -> dict[str, str]:
 def _headline(sections: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The figure of what was varied, else of the trade-off; of images where there are some."""
     for section in sorted(sections, key=lambda section: section["points"]):
-        names = [name for name in section["figures"] if name.startswith("effect-of-")]
-        for name in [*names, "sweep"]:
+        captions = {effect.name: effect.caption for effect in section["effects"]}
+        captions.pop("effect-of-k", None)  # most suites have it; others ask for more
+        for name, caption in {**captions, "sweep": TRADEOFF}.items():
             if name in section["figures"]:
                 about = {"section": section["name"], "title": section["title"]}
-                caption = CAPTIONS["sweep" if name == "sweep" else "effect"]
                 return about | {"svg": section["figures"][name], "caption": caption}
     return None
 

@@ -96,12 +96,13 @@ def report(
     drawn = dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
     content = [section.content(drawn) for section in sections]
     explored_runs, scripts = _explorer(trainings, {section.name: section for section in sections})
+    opened = opening.keywords(settings, runs, content, descriptions)
     html = page.render(
         "report.html.j2",
         suite=settings.suite,
         title=settings.title,
         sections=content,
-        **opening.keywords(settings, runs, content, descriptions),
+        **opened,
         claims=_claim_rows(verdicts),
         smallest_effects=plan.load_plan().smallest_effects,
         published=_published_rows(beside),
@@ -121,6 +122,7 @@ def report(
     }
     for section in sections:
         texts |= section.texts()
+    texts["best.md"] = opening.as_markdown(opened["answers"])
     return Report(html, texts, {f"{name}.svg": svg for name, svg in drawn.items()}, scripts)
 
 
