@@ -1,4 +1,4 @@
-"""Make picture and table of the README from a finished suite: python docs/picture.py RESULTS DATASET.
+"""Picture and table of the README, from a finished suite: python docs/picture.py RESULTS DATASET.
 
 Samples of a supervised GM-GAN, a component a row; the classes that the extractor sees in each
 component; quality against diversity of all models. The last two from the tables of the report.

@@ -1,11 +1,13 @@
 """The report in a real browser: from the file system, without a network, at every size."""
 
 import io
+import os
 import shutil
 
 import pandas as pd
 import pytest
-from conftest import read_json, rewrite_json
+from conftest import make_project, read_json, rewrite_json
+from test_new_dataset import write_digits
 
 pytestmark = pytest.mark.pipeline
 
@@ -15,6 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 @pytest.fixture(scope="module")
 def browser():
     if CHROMIUM is None:
+        assert "CI" not in os.environ, ".ci/run installs Chromium"
         pytest.skip("needs Chromium (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
@@ -345,3 +348,41 @@ def test_captions_state_the_counts_of_this_suite(page):
     text = page.locator("section#toy-ring-ci").inner_text()
     assert "From 2,000 samples at 41 times" in text
     assert "1,000 points a panel" in text
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The results of a suite on images of one's own that varies sigma."""
+    project = make_project(tmp_path_factory.mktemp("own"))
+    write_digits(project.folder / "mine")
+    project.gmgan("new-dataset", "mine")
+    text = (project.folder / "params.yaml").read_text()
+    text = text.replace("      kimg: 30   ", "      kimg: 5   ").replace(
+        "kimg: 20   ", "kimg: 4   "
+    )
+    text = text.replace(
+        "    datasets: mine\n", "    datasets: mine\n    vary:\n      latent.sigma: [0.1, 0.3]\n"
+    )
+    (project.folder / "params.yaml").write_text(text)
+    project.snakemake("all", "--config", "suite=mine")
+    return project.folder / "results" / "mine"
+
+
+def test_the_page_of_a_study_on_own_images(browser, own):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((own / "report.html").as_uri())
+    lead = page.locator("header .lead").all_inner_texts()
+    assert "trained on mine, 8 x 8 (237 samples)" in lead[0]
+    assert page.locator("#published").count() == 0  # nothing is published on these images
+    assert "effect-of-latent.sigma" in page.locator("#mine figure a").first.get_attribute("href")
+    assert "sigma" in page.locator("#answers figure svg").first.text_content()
+    assert page.locator(".strips figcaption").first.inner_text() == "real, held out"
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    broken = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in broken] == []
+    page.close()

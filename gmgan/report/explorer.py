@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -17,6 +17,8 @@ from gmgan.report.style import png_address
 
 MOST_BYTES = 2_000_000  # of runs in the page; the rest of it takes about 2 MB
 FILM_POINTS = 400
+STRIP = 16  # images beside each other at the top of the page
+MOST_STRIPS = 6
 FRAMES = 4  # stored coordinates reach this many times the extent of the plot
 
 
@@ -29,6 +31,18 @@ def sprite(images: np.ndarray) -> str:
     image = Image.fromarray(picture.squeeze(2) if channels == 1 else picture)
     image.save(buffer, "PNG", optimize=True)
     return png_address(buffer.getvalue())
+
+
+def strips(held_out: np.ndarray, samples: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    """The rows of pictures at the top of the page, real images first: `title`, `address` of each.
+
+    held_out: uint8 N x H x W x C, in the order of the classes or mixed; samples: by title.
+    """
+    chosen = np.linspace(0, len(held_out) - 1, STRIP).astype(int)
+    rows = {"real, held out": held_out[chosen]}
+    rows |= {title: images[:STRIP] for title, images in samples.items() if len(images)}
+    shown = list(rows.items())[: MOST_STRIPS + 1]
+    return [{"title": title, "address": sprite(images[None])} for title, images in shown]
 
 
 def packed(points: np.ndarray, extent: float) -> str:

@@ -27,8 +27,6 @@ from gmgan.report.effect_figures import effects_of
 from gmgan.report.style import MOST_LINES, looks, png_address
 
 SCATTER_POINTS = 2000
-STRIP = 16  # images beside each other at the top of the page
-MOST_STRIPS = 6
 SCORES = ["metric", "model", "K", "varied", "extractor", "split", "n_real", "n_fake"]
 COUNTS = ["title", "seed", "group", "class", "count"]  # columns of tables of counts
 KINDS = {  # name of a table -> group of its metrics
@@ -283,18 +281,10 @@ class Section:
         ]
 
     def _strips(self) -> list[dict[str, str]]:
-        """A few held-out real images, and as many samples of each model's first seed."""
-        held_out = self.material.data[self.name].test
-        chosen = np.linspace(0, len(held_out) - 1, STRIP).astype(int)  # of all classes
-        strips = {"real, held out": held_out[chosen]}
-        for run in list(self.first.values())[:MOST_STRIPS]:
-            samples = self.material.samples[run].samples
-            if len(samples) >= STRIP:
-                strips[self._title(run)] = samples[:STRIP]
-        return [
-            {"title": title, "address": explorer.sprite(images[None])}
-            for title, images in strips.items()
-        ]
+        """A few held-out real images, and samples of each model's first seed."""
+        runs = list(self.first.values())
+        samples = {self._title(run): self.material.samples[run].samples for run in runs}
+        return explorer.strips(self.material.data[self.name].test, samples)
 
     def _scatters(self) -> str:
         modes, most = centres(self.entry.source), SCATTER_POINTS
