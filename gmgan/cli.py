@@ -417,6 +417,23 @@ def _new_dataset(
 
 
 @_command(
+    "crate",
+    "Pack a finished suite as an RO-Crate, for publication.",
+    ["suite"],
+    "--out my-results",
+    "--suite mnist --out mnist --weights",
+)
+@click.option("--out", type=PATH, required=True, metavar="FOLDER")
+@click.option("--weights", is_flag=True, help="with the weights of every run")
+@click.pass_obj
+def _crate(state: State, suite: str | None, out: Path, weights: bool) -> None:
+    from gmgan.commands.crate import crate
+
+    crate(state.runner, state.suite(suite), out, weights)
+    print(out)
+
+
+@_command(
     "list", "List the runs of a suite, their budgets and how far they are.", ["suite"], "", SUITE
 )
 @click.pass_obj

@@ -21,6 +21,7 @@ from gmgan.models.model import Model, build_model, sample
 from gmgan.seeds import derive_seed
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+PICTURE = "samples.png"
 
 
 @dataclass

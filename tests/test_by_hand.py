@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import yaml
 from conftest import read_arrays
 from PIL import Image
 
@@ -141,6 +142,13 @@ def test_an_exported_model_samples_as_its_run_does(finished, tmp_path):
     card = (out / "README.md").read_text()
     assert f"Run `{RUN}`" in card
     assert "| fid |" in card
+    head = yaml.safe_load(card.split("---\n")[1])
+    (result,) = head["model-index"][0]["results"]
+    values = {row["type"]: row["value"] for row in result["metrics"]}
+    scores = json.loads((finished.folder / f"results/runs/{RUN}/scores.json").read_text())["scores"]
+    assert values == {row["metric"]: row["value"] for row in scores if row["value"] is not None}
+    assert head["pipeline_tag"] == result["task"]["type"] == "unconditional-image-generation"
+    assert Image.open(out / "samples.png").size[0] > 80
     code = (
         "import sys, numpy as np\n"
         "from gmgan.exported import load\n"
@@ -162,6 +170,24 @@ def test_an_exported_model_samples_as_its_run_does(finished, tmp_path):
 
     with pytest.raises(GmganError, match="holds no whole exported model"):
         load(out)
+
+
+def test_a_crate_describes_every_file_of_a_suite(finished, tmp_path):
+    from rocrate.rocrate import ROCrate
+
+    out = tmp_path / "crate"
+    finished.gmgan("crate", "--suite", "ci", "--out", out)
+    crate = ROCrate(out)  # the library reads it back, and every file that it names is there
+    files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    described = {entity.id for entity in crate.data_entities}
+    folders = tuple(name for name in described if name.endswith("/"))
+    assert {"report.html", "scores.csv", f"runs/{RUN}/scores.json", "params.yaml"} <= described
+    assert not {f for f in files if f not in described and not f.startswith(folders)} - {
+        "ro-crate-metadata.json"
+    }
+    (action,) = crate.get_by_type("CreateAction")
+    assert {each.id for each in action["result"]} | {"params.yaml"} == described
+    assert "no results/quick/" in refused(finished, "crate", "--suite", "quick", "--out", "x")
 
 
 def test_dry_run_prints_the_resolved_configuration(finished):

@@ -93,4 +93,4 @@ def test_suites_stand_beside_each_other_and_compare(finished, tmp_path):
     done = project.gmgan("compare", "ci", "quick", check=False)
     assert "make it (snakemake --cores all --config suite=quick" in done.stderr
     done = project.gmgan("compare", "ci", "pear", check=False)
-    assert "unknown suite 'pear'; did you mean pair?" in done.stderr
+    assert "unknown suite 'pear'; did you mean pair or paper?" in done.stderr

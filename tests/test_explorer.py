@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 
 import numpy as np
 import pytest
@@ -102,12 +103,14 @@ def test_points_survive_packing():
     assert np.allclose(back, points, atol=1e-4)
 
 
-def test_runs_beyond_the_room_of_the_page_are_named():
-    kept, left_out = explorer.within(
-        [(name, lambda: {"sweep": "x" * 40, "shape": (1, 2)}) for name in "abc"], most=100
-    )
-    assert list(kept) == ["a", "b"]
-    assert left_out == ["c"]
+def test_runs_beyond_the_room_of_the_page_are_scripts_beside_it():
+    entry = {"title": "t", "dataset": "d", "seed": 0, "groups": [], "sweep": "x" * 40}
+    runs = [Run("d", model, 1, 0) for model in "abc"]
+    inside, scripts = explorer.placed([(run, lambda: dict(entry)) for run in runs], most=100)
+    assert [("sweep" in inside[run]) for run in runs] == [True, True, False]
+    assert inside[runs[2]]["file"] == "explorer/d.c.K1.s0.js"
+    call = scripts["d.c.K1.s0.js"].removeprefix("explored(").removesuffix(");\n")
+    assert json.loads(f"[{call}]") == ["d.c.K1.s0", entry]
 
 
 @pytest.mark.pipeline

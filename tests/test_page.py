@@ -1,10 +1,13 @@
 """The report in a real browser: from the file system, without a network, at every size."""
 
+import io
+import os
 import shutil
 
 import pandas as pd
 import pytest
-from conftest import read_json, rewrite_json
+from conftest import make_project, read_json, rewrite_json
+from test_new_dataset import write_digits
 
 pytestmark = pytest.mark.pipeline
 
@@ -14,6 +17,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 @pytest.fixture(scope="module")
 def browser():
     if CHROMIUM is None:
+        assert "CI" not in os.environ, ".ci/run installs Chromium"
         pytest.skip("needs Chromium (Debian: apt install chromium)")
     from playwright.sync_api import sync_playwright
 
@@ -58,7 +62,7 @@ def test_tables_sort_by_click_and_by_keyboard(page):
     share = [head.inner_text().strip() for head in heads.all()].index("high-quality share ↑")
     button = heads.nth(share).locator("button")
     button.click()
-    assert heads.nth(share).get_attribute("aria-sort") == "descending"
+    assert heads.nth(share).get_attribute("aria-sort") == "descending"  # the best first
     values = [float(text.split()[0]) for text in column(page, table, share)]
     assert values[:-1] == sorted(values[:-1], reverse=True)
     assert column(page, table, 0)[-1].startswith("real data")
@@ -70,7 +74,7 @@ def test_tables_sort_by_click_and_by_keyboard(page):
     assert not [text for text in page.noise if "rror" in text]
 
 
-@pytest.mark.parametrize("width", [360, 800, 1600])
+@pytest.mark.parametrize("width", [360, 800, 1600, 2560])
 def test_no_sideways_scrolling(page, width):
     page.set_viewport_size({"width": width, "height": 800})
     for claim in page.locator("details summary").all():
@@ -85,6 +89,8 @@ def test_dark_mode_and_print(page):
     assert light != dark
     page.emulate_media(media="print", color_scheme="light")
     assert page.locator("#claims").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0  # paper has no clicks
     assert not page.locator("#x-play").is_visible()
     assert len(page.pdf()) > 10_000
 
@@ -145,6 +151,87 @@ def test_a_click_shows_where_a_number_comes_from(page, finished):
     assert button.evaluate("b => b === document.activeElement")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.closest('td').cellIndex") == 2
+
+
+def test_it_opens_with_what_was_asked(page, finished):
+    lead = page.locator("header .lead").all_inner_texts()
+    assert len(lead) == 2
+    assert "were trained on 8 Gaussians on a circle, seconds (20,000 samples) and" in lead[0]
+    assert "a classifier that is right for 9" in lead[1]
+    rows = page.locator("table.answers tbody tr").evaluate_all(
+        "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
+    )
+    scores = pd.read_csv(finished.folder / "results" / "scores.csv")
+    fid = scores[(scores.metric == "fid") & (scores.model != "real")].set_index("model").value
+    titles = {"acgan": "AC-GAN", "gmgan-supervised": "GM-GAN, supervised, K = 10"}
+    (closest,) = (row for row in rows if row[0] == "digits-ci" and row[4] == "FID")
+    assert closest[1] == "closest to the real data"
+    assert closest[2] == titles[fid.idxmin()]
+    assert float(closest[3]) == pytest.approx(fid.min(), abs=0.005)
+    strips = page.locator(".strips figcaption").all_inner_texts()
+    assert strips[0] == "real, held out"
+    assert len(strips) == 3
+    tall = page.evaluate("document.querySelector('#explorer').getBoundingClientRect().top")
+    assert tall < 6 * 900  # screens, before the details
+
+
+def test_the_contents_stay_and_folds_open_by_link(page):
+    page.locator("nav.toc a[href='#provenance']").click()
+    assert page.locator("nav.toc").bounding_box()["y"] == 0
+    fold = page.locator("#provenance details")
+    assert fold.get_attribute("open") is None
+    page.evaluate("document.querySelector('#provenance table').id = 'inside'")
+    page.evaluate("location.hash = '#inside'")
+    page.wait_for_timeout(50)
+    assert fold.get_attribute("open") is not None
+
+
+def test_words_are_explained(page):
+    meanings = dict(
+        page.locator("abbr[title]").evaluate_all("all => all.map(a => [a.textContent, a.title])")
+    )
+    assert {"FID", "kimg", "GM-GAN"} <= meanings.keys()
+    assert page.locator("#glossary dt").count() >= len(meanings)
+    ids = page.locator("section#digits-ci abbr").all_text_contents()
+    assert len(ids) == len(set(ids))  # once in a section
+
+
+def test_tables_are_copied_as_text(page, finished):
+    texts = page.evaluate(
+        "kinds => kinds.map(k => tableText(document.querySelector('#digits-ci table'), k))",
+        ["csv", "markdown", "latex"],
+    )
+    table = pd.read_csv(io.StringIO(texts[0]))
+    assert table.model.tolist()[-1].startswith("real data against")
+    stored = (finished.folder / "results/tables/digits-ci.scores.md").read_text().splitlines()
+    assert len(texts[1].splitlines()) == len(stored)
+    assert texts[2].count(r"\\") == len(table) + 1
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#digits-ci .tools").first.get_by_role("button", name="CSV").click()
+    page.wait_for_timeout(100)
+    assert page.locator("#digits-ci .tools button").first.inner_text() == "copied"
+
+
+def test_runs_without_room_in_the_page_come_from_scripts_beside_it(browser, finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    project.edit("gmgan/report/explorer.py", "MOST_BYTES = 2_000_000", "MOST_BYTES = 200_000")
+    project.gmgan("report", "--suite", "ci")
+    results = project.folder / "results"
+    scripts = list((results / "explorer").glob("*.js"))
+    assert scripts
+    page = browser.new_page()
+    page.goto((results / "report.html").as_uri())
+    page.select_option("#x-run", scripts[0].stem)
+    page.wait_for_timeout(300)
+    shown = picture(page, "#x-samples")
+    assert page.locator("#x-missing").is_hidden()
+    scripts[0].unlink()
+    page.reload()
+    page.select_option("#x-run", scripts[0].stem)
+    page.wait_for_timeout(300)
+    assert f"explorer/{scripts[0].name} beside the page" in page.locator("#x-missing").inner_text()
+    assert picture(page, "#x-samples") != shown
+    page.close()
 
 
 def picture(page, canvas):
@@ -258,6 +345,43 @@ def test_files_that_the_page_links_to_exist(page, finished):
 
 
 def test_captions_state_the_counts_of_this_suite(page):
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # unfolds
     text = page.locator("section#toy-ring-ci").inner_text()
     assert "From 2,000 samples at 41 times" in text
     assert "1,000 points a panel" in text
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The results of a suite on images of one's own that varies sigma."""
+    project = make_project(tmp_path_factory.mktemp("own"))
+    write_digits(project.folder / "mine")
+    project.gmgan("new-dataset", "mine")
+    text = (project.folder / "params.yaml").read_text()
+    text = text.replace("kimg: 20   ", "kimg: 5   ").replace("kimg: 12   ", "kimg: 4   ")
+    text = text.replace(
+        "    datasets: mine\n", "    datasets: mine\n    vary:\n      latent.sigma: [0.1, 0.3]\n"
+    )
+    (project.folder / "params.yaml").write_text(text)
+    project.snakemake("all", "--config", "suite=mine")
+    return project.folder / "results" / "mine"
+
+
+def test_the_page_of_a_study_on_own_images(browser, own):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto((own / "report.html").as_uri())
+    lead = page.locator("header .lead").all_inner_texts()
+    assert "trained on mine, 8 x 8 (237 samples)" in lead[0]
+    assert page.locator("#published").count() == 0  # nothing is published on these images
+    assert "effect-of-latent.sigma" in page.locator("#mine figure a").first.get_attribute("href")
+    assert "sigma" in page.locator("#answers figure svg").first.text_content()
+    assert page.locator(".strips figcaption").first.inner_text() == "real, held out"
+    for width in (360, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    broken = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in broken] == []
+    page.close()

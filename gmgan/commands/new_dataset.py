@@ -147,8 +147,8 @@ def _fitted(
         raise GmganError(f"--size: networks exist for {', '.join(map(str, SIZES))} (got {chosen})")
     n = min(train // 2, 10_000)
     # Budgets (ours): minutes on two cores, and no extractor that learns the images by heart.
-    kimg = min(max(30, train // 10), 600)
-    extractor_kimg = min(max(20, round(0.06 * train)), 400, 0.15 * train)
+    kimg = min(max(20, train // 10), 600)
+    extractor_kimg = min(max(12, round(0.06 * train)), 400, 0.15 * train)
     fits = found.sizes == {(chosen, chosen): found.sizes.total()}
     classifier = f"classifier-{name}" if labelled else "classifier"
     return {

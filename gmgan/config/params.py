@@ -25,7 +25,17 @@ _Settings = TypeVar("_Settings", Latent, Training)
 Many = Field(min_length=1)
 # A suite has a folder of its own beside these.
 RESULT_FOLDERS = (
-    *("archives", "changes", "checkpoints", "compare", "data", "drawn", "extractors", "figures"),
+    *(
+        "archives",
+        "changes",
+        "checkpoints",
+        "compare",
+        "data",
+        "drawn",
+        "explorer",
+        "extractors",
+        "figures",
+    ),
     *("logs", "real", "reference", "runs", "tables"),
 )
 

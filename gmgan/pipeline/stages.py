@@ -326,7 +326,12 @@ report = Stage(
         descriptions=each_dataset(prepare["description"]),
         extractors=each_dataset(each_extractor(extractor["description"])),
     ),
-    writes=dict(tables=Folder("tables"), figures=Folder("figures"), page=Text("report.html")),
+    writes=dict(
+        tables=Folder("tables"),
+        figures=Folder("figures"),
+        explorer=Folder("explorer"),
+        page=Text("report.html"),
+    ),
     settings=_report_settings,
     compute="gmgan.report.report:report",
     folder="gmgan.report",

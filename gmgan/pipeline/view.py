@@ -181,7 +181,7 @@ class View(logging.Handler):
             known += seconds or 0
             unknown = unknown or seconds is None
         known -= sum(time.monotonic() - job.started for job in list(self.running.values()))
-        if known <= 0:
+        if known < 1:
             return ""
         return f", {'at least' if unknown else 'about'} {duration(known / self.cores)} left"
 

@@ -1,8 +1,9 @@
-"""The explorer's pictures and points, packed small enough to lie inside the page."""
+"""The explorer's pictures and points, packed to lie inside the page or in scripts beside it."""
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -14,8 +15,10 @@ from gmgan.config.run import Run
 from gmgan.records import Explored
 from gmgan.report.style import png_address
 
-MOST_BYTES = 8_000_000  # of all runs together; the rest of the page takes about 2 MB
+MOST_BYTES = 2_000_000  # of runs in the page; the rest of it takes about 2 MB
 FILM_POINTS = 400
+STRIP = 16  # images beside each other at the top of the page
+MOST_STRIPS = 6
 FRAMES = 4  # stored coordinates reach this many times the extent of the plot
 
 
@@ -28,6 +31,18 @@ def sprite(images: np.ndarray) -> str:
     image = Image.fromarray(picture.squeeze(2) if channels == 1 else picture)
     image.save(buffer, "PNG", optimize=True)
     return png_address(buffer.getvalue())
+
+
+def strips(held_out: np.ndarray, samples: Mapping[str, np.ndarray]) -> list[dict[str, str]]:
+    """The rows of pictures at the top of the page, real images first: `title`, `address` of each.
+
+    held_out: uint8 N x H x W x C, in the order of the classes or mixed; samples: by title.
+    """
+    chosen = np.linspace(0, len(held_out) - 1, STRIP).astype(int)
+    rows = {"real, held out": held_out[chosen]}
+    rows |= {title: images[:STRIP] for title, images in samples.items() if len(images)}
+    shown = list(rows.items())[: MOST_STRIPS + 1]
+    return [{"title": title, "address": sprite(images[None])} for title, images in shown]
 
 
 def packed(points: np.ndarray, extent: float) -> str:
@@ -77,23 +92,27 @@ def _entry(
     return entry
 
 
-def within(
+def placed(
     candidates: Sequence[tuple[Run, Callable[[], dict[str, Any]]]], most: int = MOST_BYTES
-) -> tuple[dict[Run, dict[str, Any]], list[Run]]:
-    """The first of `candidates` (a run and a function that gives its entry) that fit.
+) -> tuple[dict[Run, dict[str, Any]], dict[str, str]]:
+    """Entries of `candidates` (a run and a function that gives its entry) for the page.
 
-    Returns {run: entry} and the runs that did not fit.
+    The first ones that fit into `most` bytes are whole. Of the others the page holds what a list
+    needs, and the name of a script beside it that has the rest. Returns {run: entry} and the
+    scripts as {name: text}.
     """
-    kept: dict[Run, dict[str, Any]] = {}
-    left_out, total = [], 0
+    inside: dict[Run, dict[str, Any]] = {}
+    scripts: dict[str, str] = {}
+    total = 0
     for run, make in candidates:
-        if total >= most:
-            left_out.append(run)
-            continue
         entry = make()  # nearly all of its bytes are its pictures
-        total += sum(len(value) for value in entry.values() if isinstance(value, str))
-        if total > most:
-            left_out.append(run)
-        else:
-            kept[run] = entry
-    return kept, left_out
+        size = sum(len(value) for value in entry.values() if isinstance(value, str))
+        if total + size <= most:
+            total += size
+            inside[run] = entry
+            continue
+        name = f"{run.name}.js"
+        scripts[name] = f"explored({json.dumps(run.name)}, {json.dumps(entry)});\n"
+        listed = {key: entry[key] for key in ("title", "dataset", "seed", "groups")}
+        inside[run] = listed | {"file": f"explorer/{name}"}
+    return inside, scripts

@@ -27,10 +27,10 @@ def beside(
     kinds: Mapping[str, str],
     titles: Mapping[str, str],
 ) -> pd.DataFrame:
-    """One row per published number and own cell that measures the same, or one without ours.
+    """One row per published number on the suite's data and own cell that measures the same.
 
-    First what compares, then what stands beside numbers of ours, then other numbers on the suite's
-    data, then the rest. Ours are those of runs without varied values.
+    One row without ours where there is none. First what compares, then what stands beside numbers
+    of ours, then the rest. Ours are those of runs without varied values.
 
     table: the tidy score table; kinds: the suite's data sets -> kind of their source.
     """
@@ -41,20 +41,22 @@ def beside(
         datasets = [
             name for name, kind in kinds.items() if kind.removesuffix("-unlabelled") == data
         ]
+        if not datasets:
+            continue
         ours = list(_ours(result, table[table.dataset.isin(datasets)], titles))
         if not ours:
-            reason = "no such run in this suite" + ("" if datasets else f", which has no {data}")
+            reason = "no such run in this suite"
             if not result["models"]:
                 reason = "a method outside this benchmark, for orientation"
             ours = [{"comparable": False, "reason": reason}]
         theirs = {name: result[name] for name in THEIRS if name in result}
-        theirs |= {"published": result["value"], "source": source, "here": bool(datasets)}
+        theirs |= {"published": result["value"], "source": source}
         for row in ours:
             reasons = (row["reason"], result.get("note"))
             rows.append(theirs | row | {"reason": "; ".join(text for text in reasons if text)})
-    numbers = pd.DataFrame(rows)
+    numbers = pd.DataFrame(rows, columns=None if rows else COLUMNS)
     numbers["with_ours"] = numbers.reindex(columns=COLUMNS).ours.notna()
-    order = ["comparable", "with_ours", "here"]
+    order = ["comparable", "with_ours"]
     return numbers.sort_values(order, ascending=False, kind="stable").reindex(columns=COLUMNS)
 
 

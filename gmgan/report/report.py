@@ -13,7 +13,7 @@ from gmgan.config.settings import ReportSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.metrics import metric_of
 from gmgan.records import Stored, TrainingRecord
-from gmgan.report import claims, evidence, explorer, page, plan, published, style
+from gmgan.report import claims, evidence, explorer, opening, page, plan, published, style
 from gmgan.report.collect import score_table, sweep_table
 from gmgan.report.comparisons import Evidence
 from gmgan.report.section import Material, Section
@@ -27,11 +27,15 @@ FAILURES = {
 
 @dataclass(frozen=True)
 class Report:
-    """The outputs of the stage: the page as HTML, tables and figures as {name: text}."""
+    """The outputs of the stage: the page as HTML; tables, figures and explorer as {name: text}.
+
+    explorer: scripts with the samples of runs for which the page has no room.
+    """
 
     page: str
     tables: dict[str, str]
     figures: dict[str, str]
+    explorer: dict[str, str]
 
 
 def report(
@@ -90,11 +94,15 @@ def report(
     beside = published.beside(published.load_published(), table, kinds, settings.titles)
     drawings = {f"{s.name}.{name}": draw for s in sections for name, draw in s.drawings.items()}
     drawn = dict(zip(drawings, in_parallel(list(drawings.values()), processes), strict=True))
-    content = page.render(
+    content = [section.content(drawn) for section in sections]
+    explored_runs, scripts = _explorer(trainings, {section.name: section for section in sections})
+    opened = opening.keywords(settings, runs, content, descriptions)
+    html = page.render(
         "report.html.j2",
         suite=settings.suite,
         title=settings.title,
-        sections=[section.content(drawn) for section in sections],
+        sections=content,
+        **opened,
         claims=_claim_rows(verdicts),
         smallest_effects=plan.load_plan().smallest_effects,
         published=_published_rows(beside),
@@ -105,7 +113,7 @@ def report(
         train_seconds=sum(record.seconds for record in trainings.values()),
         numbers=_numbers(trainings, table, sweep, sections, material, tradeoffs, floors)
         | {"params_file": provenance["params_file"]},
-        explorer=_explorer(trainings, {section.name: section for section in sections}),
+        explorer=explored_runs,
     )
     frames = {"claims": verdicts, "published": beside}
     frames |= {f"{s.name}.{name}": frame for s in sections for name, frame in s.frames.items()}
@@ -114,22 +122,24 @@ def report(
     }
     for section in sections:
         texts |= section.texts()
-    return Report(content, texts, {f"{name}.svg": svg for name, svg in drawn.items()})
+    texts["best.md"] = opening.as_markdown(opened["answers"])
+    return Report(html, texts, {f"{name}.svg": svg for name, svg in drawn.items()}, scripts)
 
 
-def _explorer(trainings: dict[Run, TrainingRecord], sections: dict[str, Section]) -> dict[str, Any]:
-    """The explorer's runs, seed by seed, as many as the page has room for."""
+def _explorer(
+    trainings: dict[Run, TrainingRecord], sections: dict[str, Section]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The explorer's runs, seed by seed: in the page as far as there is room, else in scripts."""
     candidates = [
         (run, partial(sections[run.dataset].explore, run))
         for run in sorted(trainings, key=lambda run: run.seed)
         if trainings[run].status == "ok"
     ]
-    kept, left_out = explorer.within(candidates)
+    inside, scripts = explorer.placed(candidates)
     return {
         "planes": {name: section.plane() for name, section in sections.items()},
-        "runs": {run.name: kept[run] for run in trainings if run in kept},
-        "left_out": [run.name for run in left_out],
-    }
+        "runs": {run.name: inside[run] for run in trainings if run in inside},
+    }, scripts
 
 
 def _numbers(

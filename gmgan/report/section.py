@@ -130,6 +130,7 @@ class Section:
             "grids": [] if self.entry.is_points else self._grids(),
             "effects": self.effects,
             "lines": (len(self._main()), len(self.first)),
+            "strips": [] if self.entry.is_points else self._strips(),
             "figures": {name: Markup(drawn[f"{self.name}.{name}"]) for name in self.drawings},
         }
 
@@ -278,6 +279,12 @@ class Section:
             {"title": self._title(run), "address": png_address(picture)}
             for run, picture in pictures.items()
         ]
+
+    def _strips(self) -> list[dict[str, str]]:
+        """A few held-out real images, and samples of each model's first seed."""
+        runs = list(self.first.values())
+        samples = {self._title(run): self.material.samples[run].samples for run in runs}
+        return explorer.strips(self.material.data[self.name].test, samples)
 
     def _scatters(self) -> str:
         modes, most = centres(self.entry.source), SCATTER_POINTS

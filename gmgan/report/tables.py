@@ -201,7 +201,8 @@ def _marks(columns: list[pd.Series], metric: str, direction: int) -> list[str]:
     """
     scored = [i for i, values in enumerate(columns) if len(values)]
     marks = [""] * len(columns)
-    if not direction or len(scored) < 2:
+    differ = len({tuple(columns[i]) for i in scored}) > 1  # else nobody is the best
+    if not direction or not differ:
         return marks
     best = max(scored, key=lambda i: direction * columns[i].mean())
     marks[best] = "best"

@@ -24,7 +24,6 @@ from gmgan.runtime import gpu, worker
 from snakemake.logging import logger
 
 
-
 def mistakes_of_the_suite(params):
     """What the suite's data do not allow; jobs of a scheduler need not look again."""
     if not workflow.is_main_process:
@@ -73,7 +72,8 @@ shell.prefix(
 def jobs_to_run():
     """The jobs of this call, once Snakemake knows them."""
     return [
-        view.Job(job.rule.name, dict(job.wildcards.items())) for job in workflow.dag.needrun_jobs()
+        view.Job(job.rule.name, dict(job.wildcards.items()))
+        for job in workflow.dag.needrun_jobs()
     ]
 
 
@@ -175,7 +175,9 @@ def writes(stage, **shown):
     paths = {}
     for name, artifact in STAGES[stage].writes.items():
         of_suite = STAGES[stage].per == ("suite",)
-        path = f"{GRAPH.folder_of(SUITE) if of_suite else GRAPH.results}/{artifact.path}"
+        path = (
+            f"{GRAPH.folder_of(SUITE) if of_suite else GRAPH.results}/{artifact.path}"
+        )
         if isinstance(artifact, Folder):
             path = directory(path)
         paths[name] = report(path, **shown[name]) if name in shown else path

@@ -21,7 +21,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.setAttribute("aria-sort", "none");
     button.addEventListener("click", () => {
       const sorted = head.getAttribute("aria-sort");
-      const up = sorted === "descending" || (column === 0 && sorted === "none");
+      const lowFirst = column === 0 || head.dataset.direction === "-1"; // the best first
+      const up = sorted === "none" ? lowFirst : sorted === "descending";
       for (const other of heads) other.setAttribute("aria-sort", "none");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const sign = up ? 1 : -1;
@@ -222,8 +223,28 @@ function fill(select, options) {
   select.replaceChildren(...options.map(([value, text]) => make("option", text, { value })));
 }
 
+/** Called by the script of a run for which the page has no room. */
+function explored(name, entry) {
+  explorer.runs[name] = entry;
+}
+
+/** Load the script of a run, which lies beside the page; false if it is not there. */
+function loadRun(file) {
+  return new Promise((resolve) => {
+    const script = make("script", "", { src: file });
+    script.onload = () => resolve(true);
+    script.onerror = () => resolve(false);
+    document.head.append(script);
+  });
+}
+
 async function chooseRun() {
   stop();
+  const { file } = state();
+  const there = !file || await loadRun(file);
+  element("x-missing").hidden = there;
+  element("x-missing").textContent = there ? "" : `The samples of this run lie in ${file} beside the page, which is not there.`;
+  if (!there || state().file) return;
   const run = state(), plane = planeOf(run), groups = run.groups.map((name, i) => [i, name]);
   fill(element("x-group"), [["", "all"], ...groups]);
   element("x-scale").max = plane.scales.length - 1;

@@ -1,0 +1,64 @@
+"""Picture and table of the README, from a finished suite: python docs/picture.py RESULTS DATASET.
+
+Samples of a supervised GM-GAN, a component a row; the classes that the extractor sees in each
+component; quality against diversity of all models. The last two from the tables of the report.
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+MODEL = "GM-GAN, supervised"
+OUT = Path(__file__).parent / "result.png"
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- begin: python docs/picture.py results digits -->\n", "<!-- end -->\n"
+
+
+def write_table(results: Path) -> None:
+    """Put the best models of the page into the README, between its two marks."""
+    text = README.read_text()
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(before + BEGIN + (results / "tables" / "best.md").read_text() + END + after)
+
+
+def draw(results: Path, dataset: str) -> None:
+    """Write OUT, 1,350 pixels wide."""
+    tables = results / "tables"
+    counts = pd.read_csv(tables / f"{dataset}.components.csv")
+    counts = counts[counts.title.str.startswith(MODEL)]
+    counts = counts[counts.seed == counts.seed.min()]
+    shares = counts.pivot(index="group", columns="class", values="count")
+    shares = shares.loc[sorted(shares.index, key=int)]
+    sweep = pd.read_csv(tables / f"{dataset}.sweep.csv")
+    means = sweep.pivot_table(index=["title", "sigma_scale"], columns="metric", values="mean")
+    run = next(results.glob(f"runs/{dataset}.gmgan-supervised.K*.s0/grid.png"))
+
+    plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13.5, 4.4), layout="constrained")
+    left.imshow(plt.imread(run), cmap="grey")
+    left.set(title=f"{MODEL}: a component a row", xticks=[], yticks=[])
+    middle.imshow(shares.div(shares.sum(axis=1), axis=0), cmap="Blues", vmin=0, vmax=1)
+    middle.set(title="class of its samples", xlabel="class", ylabel="component")
+    middle.set_xticks(range(shares.shape[1]), shares.columns)
+    middle.set_yticks(range(shares.shape[0]), shares.index)
+    for title, of in means.groupby("title", sort=False):
+        of = of.droplevel(0)
+        (line,) = right.plot(of.diversity, of.quality, "o-", ms=3, lw=1.2, label=title)
+        right.plot(of.diversity[1.0], of.quality[1.0], "*", ms=11, color=line.get_color())
+    right.set(
+        title="as sigma_scale varies (star: as trained)", xlabel="diversity", ylabel="quality"
+    )
+    right.legend(frameon=False, fontsize=8)
+    figure.savefig(OUT, dpi=100, pil_kwargs={"optimize": True})
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]), sys.argv[2])
+    write_table(Path(sys.argv[1]))
