@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from gmgan.evaluation.metrics import metric_of
-from gmgan.report.collect import FLOOR
 from gmgan.report import statistics
+from gmgan.report.collect import FLOOR
 from gmgan.report.statistics import ALPHA, holm
 
 CELL = ["dataset", "model", "K"]
@@ -23,9 +23,9 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """A row per score that both tables have under the same protocol; differences are b - a.
 
     a, b: as scores.csv. Rows belong together if data set, model, K, metric, extractor, sample
-    counts and split are equal. The test is that of the claims (docs/statistics.md); p is Holm-adjusted over all tested rows. change: `equal` (the same values),
-    `better`, `worse`, `other` (significant, by the metric's direction), `undecided`, `not tested`
-    (one seed, or extractors of other weights).
+    counts and split are equal. The test is that of the claims (docs/statistics.md); p is
+    Holm-adjusted over all tested rows. change: `equal` (the same values), `better`, `worse`,
+    `other` (significant, by the metric's direction), `undecided`, `not tested` (one seed, or extractors of other weights).
     """
     keys = [*CELL, *SCORE]
     sides = [
