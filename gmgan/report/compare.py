@@ -25,7 +25,8 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     a, b: as scores.csv. Rows belong together if data set, model, K, metric, extractor, sample
     counts and split are equal. The test is that of the claims (docs/statistics.md); p is
     Holm-adjusted over all tested rows. change: `equal` (the same values), `better`, `worse`,
-    `other` (significant, by the metric's direction), `undecided`, `not tested` (one seed, or extractors of other weights).
+    `other` (significant, by the metric's direction), `undecided`, `not tested` (one seed, or
+    extractors of other weights).
     """
     keys = [*CELL, *SCORE]
     sides = [
