@@ -57,13 +57,14 @@ class Clustering(Strict):
 
     A K-way classifier with the settings of the extractor `classifier` (null for points: a vote of
     the nearest 25) is trained on `n_generated` samples, for `kimg` (null: as long as the
-    extractor). k-means takes the best of `kmeans_starts`.
+    extractor). k-means takes the best of `kmeans_starts`, each fit on at most `kmeans_n` samples.
     """
 
     classifier: ExtractorName | None = None
     n_generated: PositiveInt
     kimg: PositiveFloat | None = None
     kmeans_starts: PositiveInt = 5
+    kmeans_n: PositiveInt = 10_000
     pca_dim: PositiveInt = 50
 
 

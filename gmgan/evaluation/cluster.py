@@ -32,7 +32,7 @@ def cluster(
 
     Labelled pairs (G(z), k) train a K-way classifier, which assigns every real held-out sample to a
     component; class labels serve only to score the result. k-means with the same K and seed is fit
-    on the training split and assigns the same held-out samples.
+    on the training split (`kmeans_n` samples of it) and assigns the same held-out samples.
     """
     run, n_classes, labels = settings.run.run, len(description.classes), data.test_labels
 
@@ -90,8 +90,10 @@ def _kmeans(data: Splits, settings: ClusterSettings, run: Run) -> dict[str, np.n
     """Clusters of the held-out split by each baseline; PCA only where it leaves dimensions out."""
     pca_dim, starts = settings.clustering.pca_dim, settings.clustering.kmeans_starts
     seed = derive_seed("k-means", run.dataset, run.K, run.seed)
+    order = np.random.default_rng(seed).permutation(len(data.train))
+    train = data.train[order[: settings.clustering.kmeans_n]]
     return {
-        name: clustering.kmeans_clusters(data.train, data.test, run.K, seed, starts, dim)
+        name: clustering.kmeans_clusters(train, data.test, run.K, seed, starts, dim)
         for name, dim in zip(clustering.BASELINES, (None, pca_dim), strict=True)
         if dim is None or dim < np.prod(data.train.shape[1:])
     }
