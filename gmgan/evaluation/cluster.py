@@ -11,6 +11,7 @@ from gmgan.config.settings import ClusterSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation import classifier, clustering
 from gmgan.evaluation.extractor import to_images
+from gmgan.evaluation.signature import signed
 from gmgan.models.model import Model, sample
 from gmgan.models.restore import restore_model
 from gmgan.records import Clusters, DataDescription, Score, TrainingRecord
@@ -40,7 +41,9 @@ def cluster(
         values = clustering.clustering_scores(labels, clusters, n_classes, run.K)
         told: dict[str, Any] = {"n_real": len(labels), "split": SPLIT}
         told |= {"extractor": "clusters", "extractor_hash": "clusters"}
-        return [Score(metric=metric, value=value, **told) for metric, value in values.items()]
+        told |= {"extractor_id": "clusters"}
+        rows = [Score(metric=metric, value=value, **told) for metric, value in values.items()]
+        return [signed(row, run.dataset, {}, None) for row in rows]
 
     failed = Clusters(
         run=run.name,
