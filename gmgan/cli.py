@@ -223,7 +223,14 @@ def _add_stage(stage: Stage) -> None:
         if "suite" in names:
             names["suite"] = state.suite(names["suite"])
         key = stage.key(Scope.of(state.params, names))
-        state.runner.run(state.runner.job(stage.name, **dict(zip(stage.per, key, strict=True))))
+        key_names = dict(zip(stage.per, key, strict=True))
+        state.runner.run(state.runner.job(stage.name, **key_names))
+        if stage.name in ("score", "floor"):
+            (output,) = stage.writes
+            for score in state.runner.read(stage.name, output, **key_names).scores:
+                print(
+                    f"{score.signature}\t{score.value:.6g}", *filter(None, [score.flag]), sep="\t"
+                )
 
 
 for _each in STAGES.values():
@@ -340,10 +347,12 @@ def _score_images(
     if as_json:
         print(json.dumps(rows, indent=1))
         return
-    columns = ("metric", "value", "n_fake", "n_real", "split", "extractor")
+    columns = ("metric", "value", "spread", "signature", "flag")
     print(*columns, sep="\t")
     for row in rows:
-        print(*({**row, "value": f"{row['value']:.6g}"}[name] for name in columns), sep="\t")
+        spread = "" if row["spread"] is None else f"{row['spread']:.2g}"
+        shown = {**row, "value": f"{row['value']:.6g}", "spread": spread}
+        print(*(shown[name] for name in columns), sep="\t")
 
 
 @_command(

@@ -69,7 +69,8 @@ class DataDescription(Record):
 class ExtractorDescription(Record):
     """A feature extractor without its weights; `hash` identifies them.
 
-    The fields after `hash` are None unless the kind is `classifier`.
+    The fields after `hash` are None unless the kind is `classifier`; accuracies are means over the
+    members of its committee.
     """
 
     kind: str
@@ -79,23 +80,26 @@ class ExtractorDescription(Record):
     n_classes: int | None = None
     channels: list[int] | None = None
     feature_dim: int | None = None
+    members: int = 1
     train_accuracy: float | None = None
     test_accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RealFeatures(Record):
-    """Features of real images as one extractor sees them, float32.
+    """Features and logits of the splits of an image data set as one extractor sees them, float32.
 
-    features (N x d), logits (N x classes): of the reference split, in the order of
-    gmgan.evaluation.reference. other_features (M x d): of the other split. noise_features: of
-    images of uniform noise.
+    train, test (N x M d), train_logits, test_logits (N x M classes): the outputs of the extractor's
+    M members side by side. held_out_distances (N_test x M), noise_distances: of the test split
+    and of images of uniform noise to the nearest sample of the training split.
     """
 
-    features: np.ndarray
-    logits: np.ndarray
-    other_features: np.ndarray
-    noise_features: np.ndarray
+    train: np.ndarray
+    train_logits: np.ndarray
+    test: np.ndarray
+    test_logits: np.ndarray
+    held_out_distances: np.ndarray
+    noise_distances: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +148,10 @@ class Generated(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Features(Record):
-    """Features (N x d) and logits (N x classes) of a run's samples, float32; empty if none."""
+    """Features (N x M d) and logits (N x M classes) of a run's samples, float32; empty if none.
+
+    M: members of the extractor.
+    """
 
     features: np.ndarray
     logits: np.ndarray
@@ -155,8 +162,10 @@ class Features(Record):
 class Score(Record):
     """One number and everything that makes it comparable: a row of the score table.
 
-    spread: standard deviation over parts or subsets, where the metric has one; seconds: time of
-    computation.
+    spread: standard deviation over the members of the extractor's committee, where it has several;
+    else over parts or subsets, where the metric has them. version: of the metric's definition.
+    extractor_id: the extractor with the data that it was trained on. signature: one line to cite.
+    flag: which other score contradicts this one. seconds: time of computation.
     """
 
     metric: str
@@ -166,7 +175,11 @@ class Score(Record):
     n_fake: int | None = None
     extractor: str
     extractor_hash: str
+    extractor_id: str = ""
     split: str
+    version: int = 1
+    signature: str = ""
+    flag: str = ""
     seconds: float | None = None
 
 
@@ -198,11 +211,15 @@ class Scores(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Floor(Record):
-    """Scores of real samples against other real samples of the same split."""
+    """Scores of real samples against other real samples of the same split.
+
+    anchors: per extractor the quality score of held-out samples and of noise.
+    """
 
     dataset: str
     status: str
     scores: list[Score]
+    anchors: dict[str, dict[str, float]] = field(default_factory=dict)
     stamp: Stamp | None = field(default=None, compare=False)
 
 

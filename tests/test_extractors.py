@@ -13,7 +13,7 @@ from PIL import Image
 
 from gmgan.errors import GmganError
 from gmgan.evaluation import fidelity
-from gmgan.evaluation.classifier import Classifier
+from gmgan.evaluation.classifier import Classifier, Committee
 from gmgan.evaluation.extractors import (
     classifier_extractor_class,
     extract,
@@ -46,7 +46,7 @@ class Bare(torch.utils.data.Dataset):
 @pytest.fixture(scope="module")
 def classifier_weights():
     torch.manual_seed(0)
-    return Classifier((1, 8, 8), 10, [8, 16], 12).state_dict()
+    return Committee([Classifier((1, 8, 8), 10, [8, 16], 12)]).state_dict()
 
 
 def images(seed, count, high=256):

@@ -74,11 +74,21 @@ def test_fid_agrees_with_torch_fidelity(rng):
 def test_inception_score_of_certain_and_of_uniform_predictions():
     certain = np.full((200, 10), -100.0)
     certain[np.arange(200), np.arange(200) % 10] = 100.0
-    assert fidelity.inception_score(seen(None, certain), None, 1)[0] == pytest.approx(10)
+    assert fidelity.inception_score(seen(None, certain), None, 1) == pytest.approx(10)
     uniform = np.zeros((200, 10))
-    assert fidelity.inception_score(seen(None, uniform), None, 1)[0] == pytest.approx(1)
+    assert fidelity.inception_score(seen(None, uniform), None, 1) == pytest.approx(1)
     with pytest.raises(GmganError, match="at least 10 samples, got 9"):
         fidelity.inception_score(seen(None, uniform[:9]), None, 10)
+
+
+@pytest.mark.parametrize(
+    ("n", "parts"), [(70, 1), (1999, 1), (2000, 2), (10_000, 10), (50_000, 10)]
+)
+def test_parts_of_the_inception_score_have_a_thousand_samples(rng, n, parts):
+    logits = seen(None, rng.standard_normal((n, 4)).astype(np.float32))
+    assert fidelity.inception_score(logits, None, None) == fidelity.inception_score(
+        logits, None, parts
+    )
 
 
 def test_kid_against_the_formula(rng):

@@ -18,6 +18,7 @@ from gmgan.evaluation import metrics
 from gmgan.evaluation.frechet import frechet_distance, moments
 from gmgan.evaluation.metric import Metric, options_of
 from gmgan.evaluation.metrics import METRICS, built_in, in_order, metric_of
+from gmgan.evaluation.quality import calibrate, quality
 from gmgan.evaluation.reference import real_images, reference_of
 from gmgan.evaluation.samples import Samples
 from gmgan.evaluation.score import floor, score, score_samples
@@ -28,7 +29,7 @@ from gmgan.models.model import Model
 from gmgan.models.objectives import gan
 from gmgan.pipeline import grid
 from gmgan.pipeline.grid import Run
-from gmgan.records import ExtractorDescription, Features, Generated, RealFeatures, Snapshots
+from gmgan.records import ExtractorDescription, Features, Floor, Generated, RealFeatures, Snapshots
 
 N = 60
 SETTINGS = {
@@ -49,8 +50,9 @@ NO_SNAPSHOTS = Snapshots(samples=np.empty((0, 0)), kimg=np.empty(0))
 IMAGE_METRICS = {
     *("inception_score", "fid", "kid", "quality", "diversity", "quality_diversity"),
     *("diversity_intra", "diversity_inter", "precision_k3", "recall_k3"),
-    *("density_k5", "coverage_k5"),
+    *("density_k5", "coverage_k5", "vendi"),
 }
+CLASS_METRICS = {"within_class_diversity", "within_class_diversity_ratio"}
 
 
 @pytest.fixture
@@ -72,10 +74,12 @@ def tiles(rng):
     labels = np.arange(200) % 4
     data = Splits(images(rng, 200), labels, images(rng, 90), labels[:90], list("abcd"))
     real = RealFeatures(
-        features=normal(rng, 2 * N, 5),
-        logits=normal(rng, 2 * N, 4),
-        other_features=normal(rng, N, 5),
-        noise_features=normal(rng, N, 5) + 9,
+        train=normal(rng, 200, 5),
+        train_logits=normal(rng, 200, 4),
+        test=normal(rng, 90, 5),
+        test_logits=normal(rng, 90, 4),
+        held_out_distances=abs(normal(rng, 90, 1)),
+        noise_distances=abs(normal(rng, 50, 1)) + 9,
     )
     components, logits = np.arange(N) % 3, normal(rng, N, 4)
     return {
@@ -87,6 +91,7 @@ def tiles(rng):
         "features": {"small": Features(features=normal(rng, N, 5), logits=logits, status="ok")},
         "real": {"small": real},
         "extractors": {"small": ExtractorDescription(kind="classifier", hash="0123456789abcdef0")},
+        "floor": Floor(dataset="tiles", status="ok", scores=[]),
         "settings": ScoringSettings(**SETTINGS),
     }
 
@@ -102,7 +107,7 @@ def by_name(scores):
 def test_images_get_every_metric_that_fits(tiles):
     scores = score(**tiles)
     components = {"class_accuracy", "component_purity", "component_acc"}
-    assert {row.metric for row in scores.scores} == IMAGE_METRICS | components
+    assert {row.metric for row in scores.scores} == IMAGE_METRICS | CLASS_METRICS | components
     seen = tiles["features"]["small"].logits.argmax(1)
     table = np.zeros((3, 4), int)
     np.add.at(table, (tiles["samples"].component, seen), 1)
@@ -111,8 +116,8 @@ def test_images_get_every_metric_that_fits(tiles):
     assert rows["component_purity"].value == pytest.approx(table.max(1).sum() / N)
     assert rows["class_accuracy"].value == np.mean(seen == tiles["samples"].class_)
     fid = rows["fid"]
-    order = slice(0, N)
-    real = moments(tiles["real"]["small"].features[order])
+    order = reference_of(tiles["data"], tiles["settings"]).order[:N]
+    real = moments(tiles["real"]["small"].train[order])
     assert fid.value == frechet_distance(*moments(tiles["features"]["small"].features), *real)
     assert (fid.n_real, fid.n_fake, fid.split) == (N, N, "train")
     assert (fid.extractor, fid.extractor_hash) == ("small", "0123456789abcdef")
@@ -130,10 +135,10 @@ def test_a_network_that_knows_other_classes_judges_none(tiles):
 def test_plain_gans_have_no_scores_of_components(tiles):
     tiles = with_settings(tiles, run=Run("tiles", "gan", 1, 0))
     names = {row.metric for row in score(**tiles).scores}
-    assert names == IMAGE_METRICS | {"class_accuracy"}
+    assert names == IMAGE_METRICS | CLASS_METRICS | {"class_accuracy"}
     tiles["samples"].class_[:] = -1
     scores = score(**tiles)
-    assert {row.metric for row in scores.scores} == IMAGE_METRICS
+    assert {row.metric for row in scores.scores} == IMAGE_METRICS | CLASS_METRICS
     assert np.shape(scores.groups["small"]) == (1, 4)
 
 
@@ -150,7 +155,8 @@ def test_fid_at_other_counts_allows_fewer_samples_than_dimensions(tiles):
     values = {row.n_fake: row.value for row in scores.scores if row.metric == "fid"}
     assert list(values) == [N, 30, 4]
     features = tiles["features"]["small"].features
-    real = moments(tiles["real"]["small"].features[:N])
+    order = reference_of(tiles["data"], tiles["settings"]).order[:N]
+    real = moments(tiles["real"]["small"].train[order])
     assert values[4] == frechet_distance(*moments(features[:4], singular=True), *real)
 
 
@@ -163,46 +169,91 @@ def test_parameters_give_members_of_families_their_names(tiles):
     assert metric_of("precision_k5").group == "samples"
 
 
-def test_the_reference_split_decides_what_is_training_data(tiles):
+def test_the_reference_split_decides_what_is_compared_and_training_stays_training(tiles):
     real = tiles["real"]["small"]
     arguments = ("small", tiles["data"], real, tiles["extractors"]["small"])
-    near = real_images(*arguments, ScoringSettings(**SETTINGS))
-    swapped = real_images(*arguments, ScoringSettings(**SETTINGS | {"split": "test", "n_fake": 30}))
-    assert np.array_equal(near.training, real.features[:N])
-    assert np.array_equal(swapped.training, real.other_features)
+    (near,) = real_images(*arguments, ScoringSettings(**SETTINGS))
+    change = {"split": "test", "n_fake": 30}
+    (swapped,) = real_images(*arguments, ScoringSettings(**SETTINGS | change))
+    assert np.array_equal(near.training, real.train)
+    assert np.array_equal(swapped.training, real.train)
     assert len(swapped.samples) == 90
+    assert {tuple(row) for row in swapped.features} == {tuple(row) for row in real.test}
 
 
 def test_the_floor_is_of_disjoint_real_samples(tiles):
     names = ("data", "real", "extractors", "settings")
     scores = floor(**{name: tiles[name] for name in names})
     rows = by_name(scores.scores)
-    assert set(rows) == IMAGE_METRICS
+    assert set(rows) == IMAGE_METRICS | CLASS_METRICS
     assert (scores.dataset, scores.status) == ("tiles", "ok")
-    features = tiles["real"]["small"].features
+    features = tiles["real"]["small"].train[reference_of(tiles["data"], tiles["settings"]).order]
     exact = frechet_distance(*moments(features[N:]), *moments(features[:N]))
     assert rows["fid"].value == exact
+    order = reference_of(tiles["data"], tiles["settings"]).order
+    others = np.delete(tiles["real"]["small"].train, order[N:], axis=0)
+    apart = [np.linalg.norm(others - own, axis=1).min() for own in features[N:]]
+    record = tiles["real"]["small"]
+    calibration = calibrate(record.held_out_distances, record.noise_distances, 0.95)
+    assert rows["quality"].value == pytest.approx(quality(np.array(apart), calibration))
+    assert scores.anchors["small"]["held-out"] > 0.9 > 0.1 > scores.anchors["small"]["noise"]
+
+
+def test_a_committee_reports_mean_and_spread_of_its_members(tiles):
+    """Two members side by side score as each alone; mean and standard deviation are reported."""
+
+    def alone(member):
+        parts = {
+            name: np.split(getattr(tiles["real"]["small"], name), 2, axis=1)[member]
+            for name in vars(tiles["real"]["small"])
+        }
+        seen = vars(tiles["features"]["small"])
+        own = {name: np.split(seen[name], 2, axis=1)[member] for name in ("features", "logits")}
+        return by_name(
+            score(
+                **tiles
+                | {
+                    "real": {"small": RealFeatures(**parts)},
+                    "features": {"small": Features(**own, status="ok")},
+                    "extractors": {"small": ExtractorDescription(kind="classifier", hash="0")},
+                }
+            ).scores
+        )
+
+    rng = np.random.default_rng(1)
+    for record in (tiles["real"]["small"], tiles["features"]["small"]):
+        for name, array in vars(record).items():
+            if isinstance(array, np.ndarray):
+                other = array + 0.3 * normal(rng, *array.shape)
+                object.__setattr__(record, name, np.concatenate([array, abs(other)], 1))
+    members = [alone(0), alone(1)]
+    tiles["extractors"]["small"] = ExtractorDescription(kind="classifier", hash="0", members=2)
+    for name, row in by_name(score(**tiles).scores).items():
+        values = [member[name].value for member in members]
+        assert row.value == pytest.approx(np.mean(values)), name
+        assert row.spread == pytest.approx(np.std(values, ddof=1)), name
+    assert members[0]["fid"].value != members[1]["fid"].value
 
 
 def test_metrics_that_need_more_samples_raise_or_are_left_out(tiles):
     settings = ScoringSettings(**SETTINGS)
-    everything = real_images(
+    (everything,) = real_images(
         "small", tiles["data"], tiles["real"]["small"], tiles["extractors"]["small"], settings
     )
     real = reference_of(tiles["data"], settings).reference(everything)
     seen = tiles["features"]["small"]
     few = Samples(tiles["samples"].samples, seen.features, seen.logits)[:4]
     with pytest.raises(GmganError, match="more than 5 samples, got 4"):
-        score_samples(few, real, settings, METRICS)
+        score_samples([few], [real], settings, METRICS)
     errors = []
-    rows = score_samples(few, real, settings, METRICS, errors.append)
+    rows = score_samples([few], [real], settings, METRICS, errors.append)
     assert len(errors) == 2  # FID, KID
-    assert {row.metric for row in rows} == IMAGE_METRICS - {"fid", "kid"}
-    swept = {row.metric for row in score_samples(real, real, settings, metrics.SWEPT)}
-    assert swept == {name for name in IMAGE_METRICS if built_in(name).swept}
+    assert {row.metric for row in rows} == (IMAGE_METRICS | CLASS_METRICS) - {"fid", "kid"}
+    swept = {row.metric for row in score_samples([real], [real], settings, metrics.SWEPT)}
+    assert swept == {n for n in IMAGE_METRICS | CLASS_METRICS if built_in(n).swept}
     seen.features[0, 0] = np.nan
     with pytest.raises(GmganError, match="tiles: extractor small gave features that are not fin"):
-        score_samples(few, real, settings, METRICS)
+        score_samples([few], [real], settings, METRICS)
 
 
 RING = "toy-ring-ci"
@@ -230,6 +281,7 @@ def ring(params, rng):
         "features": {},
         "real": {},
         "extractors": {},
+        "floor": Floor(dataset=RING, status="ok", scores=[]),
         "settings": scoring_settings(RING, entry, Run(RING, "gm", 8, 0)),
     }
 
@@ -240,6 +292,7 @@ def test_points_are_scored_by_their_modes(ring):
     assert set(rows) == {
         *("modes_captured", "high_quality_share", "frechet_distance", "quality", "diversity"),
         *("quality_diversity", "component_purity", "component_acc"),
+        *CLASS_METRICS,
         *("kimg_to_95_modes", "high_quality_over_training"),
     }
     assert rows["modes_captured"].value == 8
@@ -330,7 +383,7 @@ def test_records_name_settings_and_samples_that_exist():
     settings = ScoringSettings(**SETTINGS)
     for metric in METRICS:
         assert metric.source and metric.label and metric.version >= 1, metric.name
-        assert metric.needs is None or metric.needs in {field.name for field in fields(Samples)}
+        assert metric.needs in {None, "classes", *(field.name for field in fields(Samples))}
         if metric.score:
             options_of(metric.score, settings)
         else:

@@ -7,10 +7,11 @@ from typing import Any
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
 from gmgan.evaluation.extractors import extract, load_extractor
+from gmgan.evaluation.flags import flagged
 from gmgan.evaluation.metrics import METRICS
 from gmgan.evaluation.reference import real_images, reference_of
-from gmgan.evaluation.samples import Samples
-from gmgan.evaluation.score import score_samples
+from gmgan.evaluation.samples import Samples, by_member
+from gmgan.evaluation.score import score_samples, with_floor
 from gmgan.evaluation.settings import scoring_settings
 from gmgan.pipeline.runner import Runner
 from gmgan.runtime.progress import Progress
@@ -43,14 +44,17 @@ def score_images(
     with Progress(len(images), f"{name} features of {path}", "images") as progress:
         seen = extract(net, images, runner.device, on_batch=progress.update)
     left_out: list[GmganError] = []
-    real = real_images(name, data, inputs["real"][name], description, settings)
+    members = real_images(name, data, inputs["real"][name], description, settings)
     scores = score_samples(
-        Samples(images, *seen),
-        reference_of(data, settings).reference(real),
+        by_member(Samples(images, *seen), len(members)),
+        [reference_of(data, settings).reference(real) for real in members],
         settings,
         METRICS,
         left_out.append,
     )
+    floor = runner.outputs(job)["floor"]
+    beside = runner.read("floor", "floor", dataset=dataset).scores if floor.exists() else []
+    scores = flagged(with_floor(scores, beside, settings))
     remarks = [f"left out: {error}" for error in left_out]
     if len(images) < settings.n_fake:
         remarks.append(

@@ -10,7 +10,10 @@ from gmgan.plugins import load as load_code
 
 
 class ClassifierExtractor(Strict):
-    """A small convolutional classifier, trained on the training split of the set it scores."""
+    """Small convolutional classifiers, trained on the training split of the set they score.
+
+    `members` differ by their seed. Each gives its score: the mean is reported, with its spread.
+    """
 
     kind: Literal["classifier"]
     channels: Annotated[list[PositiveInt], Field(min_length=1)]
@@ -19,6 +22,7 @@ class ClassifierExtractor(Strict):
     batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-3
     shift: Annotated[int, Field(ge=0)] = 1
+    members: PositiveInt = 1
 
 
 class InceptionExtractor(Strict):
@@ -57,13 +61,14 @@ class Clustering(Strict):
 
     A K-way classifier with the settings of the extractor `classifier` (null for points: a vote of
     the nearest 25) is trained on `n_generated` samples, for `kimg` (null: as long as the
-    extractor). k-means takes the best of `kmeans_starts`.
+    extractor). k-means takes the best of `kmeans_starts`, each fit on at most `kmeans_n` samples.
     """
 
     classifier: ExtractorName | None = None
     n_generated: PositiveInt
     kimg: PositiveFloat | None = None
     kmeans_starts: PositiveInt = 5
+    kmeans_n: PositiveInt = 10_000
     pca_dim: PositiveInt = 50
 
 
@@ -82,9 +87,10 @@ class Scoring(Strict):
     `fid_also_at`: FID once more with only so many of the generated samples, to show how the number
     moves with the count.
     `neighbours` is k of precision and recall, `density_neighbours` that of density and coverage.
-    The quality score is calibrated so that a typical real held-out sample scores
-    `held_out_quality` and typical noise 1 - `held_out_quality`. `ms_ssim_scales` null: as many as
-    the size of the images allows.
+    The quality score is calibrated so that the median real held-out sample scores
+    `held_out_quality` and the median of noise 1 - `held_out_quality`. `ms_ssim_scales` null: as
+    many as the images allow. `is_splits` null: parts of at least 1,000 samples, at most 10.
+    `vendi_samples`: the Vendi score is of so many samples.
     """
 
     extractors: list[ExtractorName] = []
@@ -92,7 +98,7 @@ class Scoring(Strict):
     n_real: AtLeastTwo
     n_fake: AtLeastTwo
     fid_also_at: list[AtLeastTwo] = []
-    is_splits: PositiveInt = 10
+    is_splits: PositiveInt | None = None
     kid_subsets: PositiveInt = 100
     kid_subset_size: AtLeastTwo = 1000
     neighbours: PositiveInt = 3
@@ -100,6 +106,7 @@ class Scoring(Strict):
     held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     ms_ssim_pairs: PositiveInt = 2000
     ms_ssim_scales: PositiveInt | None = None
+    vendi_samples: AtLeastTwo = 1000
 
 
 class Evaluation(Scoring):

@@ -27,12 +27,9 @@ class ExtractorSettings(Strict):
 
 
 class RealFeatureSettings(Strict):
-    """Which real images the scores of a data set compare with."""
+    """Whose real images an extractor sees."""
 
     dataset: str
-    split: str
-    n_real: int
-    n_fake: int
 
 
 class SampleSettings(Strict):

@@ -1,7 +1,7 @@
 """A small convolutional classifier: the default feature extractor."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import nn
@@ -61,6 +61,25 @@ class Classifier(nn.Module):
         images = to_model_range(images).contiguous(memory_format=torch.channels_last)
         features = self.body(images)
         return features / self.scale, self.head(features)
+
+
+class Committee(nn.ModuleList):
+    """Classifiers of the same shape; their outputs stand side by side."""
+
+    def folded(self) -> "Committee":
+        """The same with every member folded."""
+        return Committee(member.folded() for member in self.members())
+
+    def members(self) -> Iterator[Classifier]:
+        """The classifiers, in order."""
+        for member in self:
+            assert isinstance(member, Classifier)
+            yield member
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(features N x M d, logits N x M classes) of uint8 images N x C x H x W."""
+        features, logits = zip(*(member(images) for member in self), strict=True)
+        return torch.cat(features, 1), torch.cat(logits, 1)
 
 
 def train_classifier(

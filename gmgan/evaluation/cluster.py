@@ -11,6 +11,7 @@ from gmgan.config.settings import ClusterSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation import classifier, clustering
 from gmgan.evaluation.extractor import to_images
+from gmgan.evaluation.signature import signed
 from gmgan.models.model import Model, sample
 from gmgan.models.restore import restore_model
 from gmgan.records import Clusters, DataDescription, Score, TrainingRecord
@@ -32,7 +33,7 @@ def cluster(
 
     Labelled pairs (G(z), k) train a K-way classifier, which assigns every real held-out sample to a
     component; class labels serve only to score the result. k-means with the same K and seed is fit
-    on the training split and assigns the same held-out samples.
+    on the training split (`kmeans_n` samples of it) and assigns the same held-out samples.
     """
     run, n_classes, labels = settings.run.run, len(description.classes), data.test_labels
 
@@ -40,7 +41,9 @@ def cluster(
         values = clustering.clustering_scores(labels, clusters, n_classes, run.K)
         told: dict[str, Any] = {"n_real": len(labels), "split": SPLIT}
         told |= {"extractor": "clusters", "extractor_hash": "clusters"}
-        return [Score(metric=metric, value=value, **told) for metric, value in values.items()]
+        told |= {"extractor_id": "clusters"}
+        rows = [Score(metric=metric, value=value, **told) for metric, value in values.items()]
+        return [signed(row, run.dataset, {}, None) for row in rows]
 
     failed = Clusters(
         run=run.name,
@@ -90,8 +93,10 @@ def _kmeans(data: Splits, settings: ClusterSettings, run: Run) -> dict[str, np.n
     """Clusters of the held-out split by each baseline; PCA only where it leaves dimensions out."""
     pca_dim, starts = settings.clustering.pca_dim, settings.clustering.kmeans_starts
     seed = derive_seed("k-means", run.dataset, run.K, run.seed)
+    order = np.random.default_rng(seed).permutation(len(data.train))
+    train = data.train[order[: settings.clustering.kmeans_n]]
     return {
-        name: clustering.kmeans_clusters(data.train, data.test, run.K, seed, starts, dim)
+        name: clustering.kmeans_clusters(train, data.test, run.K, seed, starts, dim)
         for name, dim in zip(clustering.BASELINES, (None, pca_dim), strict=True)
         if dim is None or dim < np.prod(data.train.shape[1:])
     }

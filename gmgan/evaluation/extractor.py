@@ -49,15 +49,26 @@ def extractor(
             "another extractor in its evaluation"
         )
     images, labels = to_images(data.train, device), torch.from_numpy(data.train_labels).to(device)
-    seed = derive_seed("classifier", source)
-    with Progress(entry.kimg, f"classifier for {source}", "kimg") as progress:
-        net = classifier.train_classifier(
-            images, labels, n_classes, entry, seed, lambda n, _: progress.update(n / 1000)
+    total = entry.kimg * entry.members
+    with Progress(total, f"classifier for {source}", "kimg") as progress:
+        committee = classifier.Committee(
+            classifier.train_classifier(
+                images,
+                labels,
+                n_classes,
+                entry,
+                derive_seed("classifier", source, member),
+                lambda n, _: progress.update(n / 1000),
+            )
+            for member in range(entry.members)
         )
 
     def accuracy(samples: np.ndarray, labels: np.ndarray) -> float:
-        predicted = classifier.predict(net, to_images(samples, device)).cpu().numpy()
-        return float((predicted == labels).mean())
+        seen = to_images(samples, device)
+        predicted = [
+            classifier.predict(member, seen).cpu().numpy() for member in committee.members()
+        ]
+        return float(np.mean([guess == labels for guess in predicted]))
 
     height, width, channels = description.sample_shape
     about = ExtractorDescription(
@@ -68,10 +79,11 @@ def extractor(
         n_classes=n_classes,
         channels=list(entry.channels),
         feature_dim=entry.feature_dim,
+        members=entry.members,
         train_accuracy=accuracy(data.train, data.train_labels),
         test_accuracy=accuracy(data.test, data.test_labels),
     )
-    weights = {name: tensor.cpu().numpy() for name, tensor in net.state_dict().items()}
+    weights = {name: tensor.cpu().numpy() for name, tensor in committee.state_dict().items()}
     return MadeExtractor(weights, about)
 
 

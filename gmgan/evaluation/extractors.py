@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from gmgan.errors import GmganError
-from gmgan.evaluation.classifier import Classifier
+from gmgan.evaluation.classifier import Classifier, Committee
 from gmgan.records import ExtractorDescription
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
@@ -30,12 +30,12 @@ INCEPTION_ADDRESS = URL_INCEPTION_V3
 
 
 class ClassifierExtractor(FeatureExtractorBase):
-    """The pipeline's classifier: `features` (penultimate layer) and `logits`.
+    """The pipeline's classifiers, side by side: `features` (penultimate layer) and `logits`.
 
     Use through a subclass of `classifier_extractor_class`, which knows the weights.
     """
 
-    trained_classifier: Callable[[], Classifier]
+    trained_classifier: Callable[[], Committee]
 
     def __init__(self, name: str, features_list: list[str], **kwargs: Any):
         super().__init__(name, features_list)
@@ -65,7 +65,8 @@ def classifier_extractor_class(
     """A subclass of ClassifierExtractor with these weights, fit for torch-fidelity's registry."""
     shape, n_classes = description.sample_shape, description.n_classes
     assert shape and n_classes and description.channels and description.feature_dim
-    net = Classifier(tuple(shape), n_classes, description.channels, description.feature_dim)
+    of = (tuple(shape), n_classes, description.channels, description.feature_dim)
+    net = Committee(Classifier(*of) for _ in range(description.members))
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:

@@ -6,7 +6,8 @@ import torch
 from gmgan.config.settings import FeatureSettings, RealFeatureSettings
 from gmgan.data.splits import Splits
 from gmgan.evaluation.extractors import extract, load_extractor
-from gmgan.evaluation.reference import other_split_order, reference_of
+from gmgan.evaluation.neighbours import nearest_distances
+from gmgan.evaluation.samples import split
 from gmgan.records import ExtractorDescription, Features, Generated, RealFeatures
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
@@ -21,30 +22,33 @@ def real_features(
     settings: RealFeatureSettings,
     device: torch.device,
 ) -> RealFeatures:
-    """Features of the real images that the scores of a data set compare with.
+    """Features of both splits of a data set, and distances to the nearest training sample.
 
-    The other split gives held-out (or training) samples beside the reference; images of uniform
-    noise are the bad end of the quality score.
+    Held-out samples are the good end of the quality score, images of uniform noise the bad one.
     """
-    name, split = settings.dataset, settings.split
-    other = "test" if split == "train" else "train"
-    images, others = getattr(data, split), getattr(data, other)
-    reference = reference_of(data, settings)
-    order = other_split_order(len(others), settings.n_real, derive_seed("other", name, other))
+    name, members = settings.dataset, extractor.members
     rng = np.random.default_rng(derive_seed("noise images", name))
-    noise = rng.integers(0, 256, (NOISE_IMAGES, *images.shape[1:]), np.uint8)
+    noise = rng.integers(0, 256, (NOISE_IMAGES, *data.train.shape[1:]), np.uint8)
     net = load_extractor(extractor, weights)
 
     def seen(images: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray]:
         with Progress(len(images), f"{extractor.kind} features of {what}", "images") as progress:
             return extract(net, images, device, on_batch=progress.update)
 
-    features, logits = seen(images[reference.order], f"real {name}")
+    train, train_logits = seen(data.train, f"real {name}, train")
+    test, test_logits = seen(data.test, f"real {name}, test")
+
+    def to_training(features: np.ndarray) -> np.ndarray:
+        pairs = zip(split(features, members), split(train, members), strict=True)
+        return np.stack([nearest_distances(own, references) for own, references in pairs], 1)
+
     return RealFeatures(
-        features=features,
-        logits=logits,
-        other_features=seen(others[order], f"real {name}, {other}")[0],
-        noise_features=seen(noise, "noise")[0],
+        train=train,
+        train_logits=train_logits,
+        test=test,
+        test_logits=test_logits,
+        held_out_distances=to_training(test),
+        noise_distances=to_training(seen(noise, "noise")[0]),
     )
 
 

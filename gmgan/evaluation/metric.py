@@ -26,7 +26,8 @@ class Metric:
     score: a function (fake, real, parameters) -> value, (value, spread), or {name: either} where
     one function gives several metrics. A parameter without a default is the setting of the same
     name in `evaluation`. None if a stage of its own computes the metric.
-    data, needs: it is computed for this kind of data, where the generated samples have this field.
+    data, needs: it is computed for this kind of data, where the generated samples have this field;
+    `classes`: where the extractor knows the classes of the data.
     group: the table that shows it. bounded: values lie in [0, 1]. limits: of values that are not
     bounded so, None for none, `classes` for the number of classes or modes. source: where the
     definition comes from; version: counts changes of the definition.
@@ -42,7 +43,7 @@ class Metric:
     limits: tuple[float | None, Literal["classes"] | None] = (None, None)
     group: Literal["samples", "components", "convergence", "clusters"] = "samples"
     data: Literal["images", "points", "all"] = "images"
-    needs: Literal["targets", "components", "snapshots"] | None = None
+    needs: Literal["targets", "components", "snapshots", "classes"] | None = None
     source: str = ""
     version: int = 1
     swept: bool = False
@@ -68,7 +69,9 @@ class Metric:
     def fits(self, fake: Samples, real: Real) -> bool:
         """True if it can be computed of such samples."""
         kind = "images" if real.modes is None else "points"
-        has_all = self.needs is None or getattr(fake, self.needs) is not None
+        has_all = self.needs is None or (
+            real.knows_classes if self.needs == "classes" else getattr(fake, self.needs) is not None
+        )
         return self.score is not None and self.data in (kind, "all") and has_all
 
 
@@ -76,6 +79,15 @@ def options_of(score: Callable[..., Result], settings: object) -> dict[str, Any]
     """The settings that a metric's function asks for by its parameters."""
     parameters = list(inspect.signature(score).parameters.values())[2:]
     return {p.name: getattr(settings, p.name) for p in parameters if p.default is p.empty}
+
+
+def unnamed_options(metric: Metric, settings: object) -> dict[str, Any]:
+    """The settings that a score depends on and that its name does not tell."""
+    if metric.score is None:
+        return {}
+    named = {"dataset", "neighbours", "density_neighbours"}
+    options = options_of(metric.score, settings)
+    return {name: value for name, value in options.items() if name not in named}
 
 
 def plugin_metric(name: str, kind: str, options: Mapping[str, Any]) -> Metric:

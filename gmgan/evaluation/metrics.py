@@ -3,25 +3,28 @@
 from collections.abc import Iterable, Mapping
 
 from gmgan.config.evaluation import PluginMetric
-from gmgan.evaluation import clustering, fidelity, frechet, modes, neighbours, quality
+from gmgan.evaluation import clustering, fidelity, frechet, modes, neighbours, quality, variety
 from gmgan.evaluation.metric import Metric
 
 METRICS = (
     modes.MODES_CAPTURED,
     modes.HIGH_QUALITY_SHARE,
     frechet.FRECHET_DISTANCE,
-    fidelity.INCEPTION_SCORE,
     frechet.FID,
+    neighbours.RECALL,
+    neighbours.COVERAGE,
+    variety.WITHIN_CLASS_RATIO,
+    fidelity.INCEPTION_SCORE,
+    neighbours.PRECISION,
+    neighbours.DENSITY,
     fidelity.KID,
+    variety.VENDI,
     quality.QUALITY,
     quality.DIVERSITY,
     quality.QUALITY_DIVERSITY,
     quality.DIVERSITY_INTRA,
     quality.DIVERSITY_INTER,
-    neighbours.PRECISION,
-    neighbours.RECALL,
-    neighbours.DENSITY,
-    neighbours.COVERAGE,
+    variety.WITHIN_CLASS,
     fidelity.CLASS_ACCURACY,
     clustering.COMPONENT_PURITY,
     clustering.COMPONENT_ACC,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.metric import Metric, Value
@@ -35,6 +36,8 @@ def squared_distances(
 
 def nearest_distances(points: np.ndarray, references: np.ndarray) -> np.ndarray:
     """Euclidean distance of each point (N x d) to its nearest reference (M x d), float64 N."""
+    if points.shape[1] == 2:
+        return cKDTree(references).query(points)[0]
     pieces = [distances.min(1) for _, distances in squared_distances(points, references)]
     return np.sqrt(np.clip(np.concatenate(pieces), 0, None))
 

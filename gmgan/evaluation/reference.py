@@ -1,15 +1,14 @@
 """Which real samples are the reference, and which measure the real-against-real floor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
-from gmgan.config.settings import RealFeatureSettings
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation.neighbours import nearest_distances
-from gmgan.evaluation.samples import Modes, Real, nearest_modes
+from gmgan.evaluation.samples import Modes, Real, split
 from gmgan.evaluation.settings import ScoringSettings
 from gmgan.records import ExtractorDescription, RealFeatures
 from gmgan.seeds import derive_seed
@@ -57,16 +56,18 @@ def choose_reference(total: int, n_real: int, n_fake: int, seed: int) -> Referen
     return Reference(order[: max(n_real, floor_real + floor_fake)], n_real, floor_real, floor_fake)
 
 
-def other_split_order(total: int, n_real: int, seed: int) -> np.ndarray:
-    """Indices of at most `n_real` random samples of the split that is not the reference."""
-    return np.random.default_rng(seed).permutation(total)[:n_real]
-
-
-def reference_of(data: Splits, settings: ScoringSettings | RealFeatureSettings) -> Reference:
+def reference_of(data: Splits, settings: ScoringSettings) -> Reference:
     """Which samples of its reference split the scores of a data set compare with."""
     seed = derive_seed("reference", settings.dataset, settings.split)
     total = len(getattr(data, settings.split))
     return choose_reference(total, settings.n_real, settings.n_fake, seed)
+
+
+def without_itself(fake: Real, real: Real, cut: Reference, split: str) -> tuple[Real, Real]:
+    """The sides of the floor; samples that stand in for generated ones are no reference."""
+    if split == "test":
+        return fake, real
+    return fake, replace(real, training=np.delete(real.training, cut.floor(cut.order)[0], axis=0))
 
 
 def real_images(
@@ -75,22 +76,27 @@ def real_images(
     seen: RealFeatures,
     extractor: ExtractorDescription,
     settings: ScoringSettings,
-) -> Real:
-    """The real images in the order of the reference, as the extractor called `name` sees them."""
-    reference = reference_of(data, settings)
-    training, held_out = reference.reference(seen.features), seen.other_features
-    if settings.split == "test":
-        training, held_out = held_out, training
-    return Real(
-        samples=getattr(data, settings.split)[reference.order],
-        features=seen.features,
-        logits=seen.logits,
-        extractor=name,
-        extractor_hash=extractor.hash[:16],
-        training=training,
-        held_out_distances=nearest_distances(held_out, training),
-        noise_distances=nearest_distances(seen.noise_features, training),
-    )
+) -> list[Real]:
+    """The real images in the order of the reference, as each member of an extractor sees them."""
+    order, members = reference_of(data, settings).order, extractor.members
+    features, logits = getattr(seen, settings.split), getattr(seen, f"{settings.split}_logits")
+    source = f"{extractor.trained_on}." if extractor.trained_on else ""
+    parts = (split(columns, members) for columns in (features, logits, seen.train))
+    return [
+        Real(
+            samples=getattr(data, settings.split)[order],
+            features=own[order],
+            logits=own_logits[order],
+            extractor=name,
+            extractor_hash=extractor.hash[:16],
+            extractor_id=source + name,
+            knows_classes=extractor.kind == "classifier",
+            training=training,
+            held_out_distances=seen.held_out_distances[:, member],
+            noise_distances=seen.noise_distances[:, member],
+        )
+        for member, (own, own_logits, training) in enumerate(zip(*parts, strict=True))
+    ]
 
 
 def real_points(data: Splits, settings: ScoringSettings) -> Real:
@@ -107,9 +113,11 @@ def real_points(data: Splits, settings: ScoringSettings) -> Real:
         features=points,
         extractor=DATA_SPACE,
         extractor_hash=DATA_SPACE,
-        training=points,
-        held_out_distances=nearest_modes(data.test, modes.centres)[1],
-        noise_distances=nearest_modes(noise, modes.centres)[1],
+        extractor_id=DATA_SPACE,
+        knows_classes=True,
+        training=data.train,
+        held_out_distances=nearest_distances(data.test, data.train),
+        noise_distances=nearest_distances(noise, data.train),
         modes=modes,
     )
 
@@ -119,10 +127,13 @@ def real_sides(
     real: dict[str, RealFeatures],
     extractors: dict[str, ExtractorDescription],
     settings: ScoringSettings,
-) -> list[Real]:
-    """The real samples as everything sees them that scores the data set: extractors, or itself."""
+) -> list[list[Real]]:
+    """The real samples as everything sees them that scores the data set: extractors, or itself.
+
+    A list per extractor, of its members.
+    """
     if settings.modes is not None:
-        return [real_points(data, settings)]
+        return [[real_points(data, settings)]]
     return [
         real_images(name, data, real[name], extractors[name], settings)
         for name in settings.extractors

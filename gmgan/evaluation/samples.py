@@ -39,6 +39,19 @@ class Samples:
         return replace(self, **{name: a[rows] for name, a in arrays.items() if a is not None})
 
 
+def split(columns: np.ndarray, members: int) -> list[np.ndarray]:
+    """The parts of `columns` (N x M d) that the members of an extractor gave: M arrays N x d."""
+    return np.split(columns, members, axis=1)
+
+
+def by_member(seen: Samples, members: int) -> list[Samples]:
+    """The same samples as each member of an extractor sees them."""
+    if seen.logits is None or members == 1:
+        return [seen] * members
+    pairs = zip(split(seen.features, members), split(seen.logits, members), strict=True)
+    return [replace(seen, features=features, logits=logits) for features, logits in pairs]
+
+
 class Modes(NamedTuple):
     """The mixture that 2-D points imitate: centres (M x 2) and the standard deviation of each."""
 
@@ -48,15 +61,18 @@ class Modes(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Real(Samples):
-    """Real samples to compare with, as one extractor sees them.
+    """Real samples to compare with, as one member of an extractor sees them.
 
-    training (array): features of the real training samples, M x d. held_out_distances,
+    training (array): features of all real training samples, M x d. held_out_distances,
     noise_distances (array): distances of real held-out samples and of uniform noise to the nearest
-    real training sample in feature space, for points to the nearest mode. modes: for points.
+    real training sample in feature space. modes: for points. extractor_id: with the data that the
+    extractor was trained on; knows_classes: its classes are those of the data set.
     """
 
     extractor: str
     extractor_hash: str
+    extractor_id: str
+    knows_classes: bool
     training: np.ndarray
     held_out_distances: np.ndarray
     noise_distances: np.ndarray

@@ -11,8 +11,8 @@ from gmgan.data.splits import Splits
 from gmgan.evaluation.extractors import extract, load_extractor
 from gmgan.evaluation.metrics import SWEPT
 from gmgan.evaluation.reference import real_sides, reference_of
-from gmgan.evaluation.samples import Real, Samples
-from gmgan.evaluation.score import score_samples
+from gmgan.evaluation.samples import Real, Samples, by_member
+from gmgan.evaluation.score import score_samples, with_floor
 from gmgan.evaluation.settings import SweepSettings
 from gmgan.models.model import sample
 from gmgan.models.restore import restore_model
@@ -43,8 +43,8 @@ def sweep(
     model = restore_model(settings.run, weights, description, device)
     nets = {name: load_extractor(extractors[name], extractor_weights[name]) for name in extractors}
     sides = [
-        reference_of(data, scoring).reference(side)[: settings.sweep.n]
-        for side in real_sides(data, real, extractors, scoring)
+        [reference_of(data, scoring).reference(member)[: settings.sweep.n] for member in members]
+        for members in real_sides(data, real, extractors, scoring)
     ]
     seed = derive_seed("sweep", run.dataset, run.seed)
     points: list[SweepPoint] = []
@@ -52,8 +52,8 @@ def sweep(
         for scale in scales:
             samples, _, _ = sample(model, settings.sweep.n, seed, device, sigma_scale=scale)
             for side in sides:
-                fake = _seen(samples, side, nets, device)
-                scores = score_samples(fake, side, scoring, SWEPT)
+                fakes = by_member(_seen(samples, side[0], nets, device), len(side))
+                scores = with_floor(score_samples(fakes, side, scoring, SWEPT), [], scoring)
                 points += [SweepPoint(sigma_scale=scale, **asdict(score)) for score in scores]
             progress.update(1)
     return Tradeoff(run=run.name, status=record.status, points=points)

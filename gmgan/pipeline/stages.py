@@ -90,12 +90,7 @@ real_features = Stage(
         data=prepare["data"], weights=extractor["weights"], extractor=extractor["description"]
     ),
     writes=dict(features=Arrays("real/{dataset}.{extractor}.safetensors", records.RealFeatures)),
-    settings=lambda at: settings.RealFeatureSettings(
-        dataset=at.dataset,
-        split=at.entry.evaluation.split,
-        n_real=at.entry.evaluation.n_real,
-        n_fake=at.entry.evaluation.n_fake,
-    ),
+    settings=lambda at: settings.RealFeatureSettings(dataset=at.dataset),
     compute="gmgan.evaluation.features:real_features",
     handles=("device",),
     needs=Needs(memory_mb=8000, minutes=120, gpu=True),
@@ -207,6 +202,7 @@ score = Stage(
         samples=sample["samples"],
         snapshots=train["snapshots"],
         features=each_extractor(features["features"]),
+        floor=floor["floor"],
         **REAL,
     ),
     writes=dict(scores=Json("runs/{run}/scores.json", records.Scores)),

@@ -13,6 +13,7 @@ from gmgan.report.statistics import mean_interval
 
 RUN = ["run", "dataset", "model", "K", "varied", "seed"]
 SCORE = ["metric", "value", "spread", "n_real", "n_fake", "extractor", "extractor_hash", "split"]
+SCORE += ["version", "signature", "flag"]
 TRAINING = ["status", "kimg", "train_seconds", "fingerprint"]
 COLUMNS = [*RUN, *SCORE, *TRAINING]
 SWEEP_COLUMNS = [*RUN, "sigma_scale", *SCORE, *TRAINING]
