@@ -1,14 +1,22 @@
 """Agreement of clusters and classes, k-means, and the clustering stage."""
 
+from functools import partial
 from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from conftest import read_json
 from scipy.stats import entropy
+from torch import nn
 
+from gmgan.config.models import Encoder
+from gmgan.conformance.training import Recipe
 from gmgan.errors import GmganError
 from gmgan.evaluation import clustering
+from gmgan.evaluation.cluster import encoder_clusters
+from gmgan.models.auxiliary import encoder
+from gmgan.models.priors import StaticMixture
 
 
 @pytest.fixture
@@ -107,3 +115,21 @@ def test_only_unsupervised_mixtures_are_clustered(finished):
         assert done.returncode == 2
         assert "no components to cluster by" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_encoder_clusters_real_samples_by_the_components_that_it_learned():
+    """Samples of two components are shown to an encoder that tells them by their first pixel."""
+    recipe = Recipe(shape=(1, 8, 8), make_prior=lambda: StaticMixture(torch.zeros(2, 8), 1.0))
+    options = Encoder(kind="encoder", network="own")
+    recipe.make_auxiliary = partial(encoder.Auxiliary, options)
+    model = recipe.started().model
+    model.auxiliary[0].network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    weight = torch.zeros(10, 64)
+    weight[1, 0] = 1.0
+    model.auxiliary[0].network[1].weight.data = weight
+    model.auxiliary[0].network[1].bias.data.zero_()
+    images = np.zeros((6, 8, 8, 1), np.uint8)
+    images[::2, 0, 0] = 255
+    clusters = encoder_clusters(model, images, torch.device("cpu"), block=4)
+    assert clusters.tolist() == [1, 0, 1, 0, 1, 0]
+    assert encoder_clusters(Recipe().started().model, images, torch.device("cpu")) is None

@@ -50,7 +50,6 @@ ENTRY = """\
     split: train
     n_real: {n:<14}  # half of the training images: the floor compares both halves
     n_fake: {n}
-    is_splits: {is_splits}
     kid_subset_size: {kid}
     kid_subsets: 50
     sweep:
@@ -169,7 +168,6 @@ def _fitted(
         "extractor": classifier if labelled else "inception",
         "classifier": classifier,
         "n": n,
-        "is_splits": min(max(1, n // 50), 10),
         "kid": min(n // 2, 1000),
         "swept": min(n, 2000) if labelled else n,
         "n_generated": 5000 if train < 5000 else 20_000,

@@ -105,7 +105,7 @@ def _too_small(entry: Dataset, sides: Sides) -> Mistakes:
     }
     for key, (limit, good, reason) in limits.items():
         value = getattr(evaluation, key)
-        if value > limit:
+        if value is not None and value > limit:
             of = "" if sides.floor != least else " (of the real-against-real floor)"
             yield (
                 ("evaluation", key),

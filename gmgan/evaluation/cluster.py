@@ -1,5 +1,7 @@
 """Cluster real samples by the components of an unsupervised GM-GAN, and by k-means."""
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +14,18 @@ from gmgan.data.splits import Splits
 from gmgan.evaluation import classifier, clustering
 from gmgan.evaluation.extractor import to_images
 from gmgan.evaluation.signature import signed
+from gmgan.models.auxiliary.encoder import Auxiliary as Encoder
 from gmgan.models.model import Model, sample
 from gmgan.models.restore import restore_model
+from gmgan.models.step import StepDiscriminator
+from gmgan.pixels import to_model_range
 from gmgan.records import Clusters, DataDescription, Score, TrainingRecord
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 
 SPLIT = "test"
+NAMES = {name: name for name in ("cluster_acc", "cluster_purity", "cluster_nmi", "cluster_ari")}
+BY_ENCODER = {"cluster_acc": "encoder_acc", "cluster_nmi": "encoder_nmi"}
 
 
 def cluster(
@@ -32,13 +39,15 @@ def cluster(
     """How well a run's components cluster the held-out split (Ben-Yosef and Weinshall 2018).
 
     Labelled pairs (G(z), k) train a K-way classifier, which assigns every real held-out sample to a
-    component; class labels serve only to score the result. k-means with the same K and seed is fit
+    component; so does the model's encoder, if it has one. Class labels serve only to score the
+    result. k-means with the same K and seed is fit
     on the training split (`kmeans_n` samples of it) and assigns the same held-out samples.
     """
     run, n_classes, labels = settings.run.run, len(description.classes), data.test_labels
 
-    def scores(clusters: np.ndarray) -> list[Score]:
-        values = clustering.clustering_scores(labels, clusters, n_classes, run.K)
+    def scores(clusters: np.ndarray, names: Mapping[str, str] = NAMES) -> list[Score]:
+        found = clustering.clustering_scores(labels, clusters, n_classes, run.K)
+        values = {name: found[known] for known, name in names.items()}
         told: dict[str, Any] = {"n_real": len(labels), "split": SPLIT}
         told |= {"extractor": "clusters", "extractor_hash": "clusters"}
         told |= {"extractor_id": "clusters"}
@@ -57,10 +66,12 @@ def cluster(
         return failed
     model = restore_model(settings.run, weights, description, device)
     clusters = component_clusters(model, settings, data.test, device)
+    by_encoder = encoder_clusters(model, data.test, device)
+    own = [] if by_encoder is None else scores(by_encoder, BY_ENCODER)
     table = clustering.contingency(labels, clusters, n_classes, run.K)
     return replace(
         failed,
-        scores=scores(clusters),
+        scores=scores(clusters) + own,
         table=table.tolist(),
         majority_class=clustering.majority_classes(table).tolist(),
         matched_class=clustering.matched_classes(table).tolist(),
@@ -87,6 +98,29 @@ def component_clusters(
             images, labels, run.K, entry, seed, lambda n, _: progress.update(n / 1000)
         )
     return classifier.predict(net, to_images(held_out, device)).cpu().numpy()
+
+
+@torch.no_grad()
+def encoder_clusters(
+    model: Model, held_out: np.ndarray, device: torch.device, block: int = 500
+) -> np.ndarray | None:
+    """The component that the model's encoder gives to each held-out sample; None without one.
+
+    held_out: as for `component_clusters`. Returns N integers.
+    """
+    encoders = [each for each in model.auxiliary if isinstance(each, Encoder) and each.information]
+    if not encoders:
+        return None
+    samples = torch.from_numpy(held_out)
+    if samples.dim() == 4:
+        samples = samples.permute(0, 3, 1, 2)
+    clusters = []
+    with model.evaluating():
+        for part in samples.split(block):
+            D = StepDiscriminator(model.discriminator, model.objective.source, nullcontext())
+            logits, _ = encoders[0].encode(to_model_range(part.to(device)), D)
+            clusters.append(logits.argmax(1).cpu())
+    return torch.cat(clusters).numpy()
 
 
 def _kmeans(data: Splits, settings: ClusterSettings, run: Run) -> dict[str, np.ndarray]:

@@ -181,3 +181,11 @@ CLUSTER_ACC = Metric(
 CLUSTER_PURITY = replace(CLUSTER_ACC, name="cluster_purity", label="purity", panels=frozenset())
 CLUSTER_NMI = replace(CLUSTER_ACC, name="cluster_nmi", label="NMI")
 CLUSTER_ARI = replace(CLUSTER_PURITY, name="cluster_ari", label="ARI", bounded=False)
+ENCODER_ACC = replace(
+    CLUSTER_ACC,
+    name="encoder_acc",
+    label="ACC by the encoder",
+    source="after InfoGAN and ClusterGAN",
+    panels=frozenset(),
+)
+ENCODER_NMI = replace(ENCODER_ACC, name="encoder_nmi", label="NMI by the encoder")

@@ -35,6 +35,8 @@ METRICS = (
     clustering.CLUSTER_PURITY,
     clustering.CLUSTER_NMI,
     clustering.CLUSTER_ARI,
+    clustering.ENCODER_ACC,
+    clustering.ENCODER_NMI,
 )
 SWEPT = tuple(metric for metric in METRICS if metric.swept)
 
