@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 PER_ROW = ["metric", "extractor", "extractor_hash", "n_fake", "n_real", "split", "value"]
+WITH_SIGNATURE = [*PER_ROW, "signature", "flag"]  # of the sweep's many rows it would be too much
 RUN = ["run", "dataset", "model", "K", "varied", "seed", "status"]
 FROM_SWEEP = ("scales", "sweep")  # comparisons that read the sweep of sigma_scale
 

@@ -71,6 +71,7 @@ def report(
         data=data,
         descriptions=descriptions,
         extractors=extractors,
+        floors=floors,
     )
     varying = settings.parameters
     table = score_table(settings.runs, scores, clusters, trained, floors, varying)
@@ -170,8 +171,8 @@ def _numbers(
     metrics = [metric_of(name, own) for name in table.metric.dropna().unique()]
     return {
         "cells": origins,
-        "columns": evidence.PER_ROW,
-        "scores": evidence.rows_by_run(table),
+        "columns": evidence.WITH_SIGNATURE,
+        "scores": evidence.rows_by_run(table, evidence.WITH_SIGNATURE),
         "sweep_columns": [*evidence.PER_ROW, "sigma_scale"],
         "sweep": evidence.rows_by_run(sweep, [*evidence.PER_ROW, "sigma_scale"]),
         "labels": {metric.name: [metric.label, metric.digits] for metric in metrics},

@@ -51,6 +51,7 @@ class Material:
     data: Stored[str, Splits]
     descriptions: Stored[str, records.DataDescription]
     extractors: Stored[str, dict[str, records.ExtractorDescription]]
+    floors: Stored[str, records.Floor]
 
 
 class Section:
@@ -120,6 +121,7 @@ class Section:
             "evaluation": self.entry.evaluation,
             "points": self.entry.is_points,
             "tables": self.tables,
+            "anchors": self.material.floors[self.name].anchors,
             "unreached": self._unreached(),
             "snapshots": self.frames["convergence"].kimg.nunique(),
             "scatter_points": min(SCATTER_POINTS, self.entry.evaluation.n_fake),

@@ -1,5 +1,6 @@
 """From the tidy score tables to the tables and the figures' data of the report."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ class Cell:
 
     An interval that would leave the range of the metric is cut off and written out in the text.
     `mark`: `best` in its column, `close` if shown to be equivalent to the best, else empty.
-    `key`: which rows of the score table it is made of.
+    `key`: which rows of the score table it is made of. `note`: which other scores contradict it.
     """
 
     mean: float | None
@@ -37,6 +38,12 @@ class Cell:
     text: str
     mark: str = ""
     key: dict[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def marked(self) -> str:
+        """The text, with a dagger where there is a note."""
+        return self.text + (" †" if self.note else "")
 
 
 @dataclass(frozen=True)
@@ -190,7 +197,16 @@ def _cell(
         cut = (low, high) != (mean - half, mean + half)
         ends = f"[{low:.{record.digits}f}, {high:.{record.digits}f}]"
         text += f" {ends}" if cut else f" ± {half:.{record.digits}f}"
-    return Cell(mean, half, len(values), text, key=key)
+    return Cell(mean, half, len(values), text, key=key, note=_note(rows, metric, count))
+
+
+def _note(rows: pd.DataFrame, metric: str, count: int | None) -> str:
+    """The notes beside a score, without the values that vary by seed, and of how many seeds."""
+    own = rows[rows.metric.eq(metric) & (rows.n_fake.eq(count) if count is not None else True)]
+    flags = own.get("flag", pd.Series(dtype=str)).fillna("")
+    noted = flags[flags != ""]
+    texts = dict.fromkeys(re.sub(r" \([^)]*\)", "", each) for each in "; ".join(noted).split("; "))
+    return f"{'; '.join(texts)} ({len(noted)} of {len(own)} seeds)" if len(noted) else ""
 
 
 def _marks(columns: list[pd.Series], metric: str, direction: int) -> list[str]:
@@ -227,7 +243,7 @@ def to_markdown(table: ScoreTable) -> str:
     lines = [["model", *(f"{label} {ARROWS[d]}".strip() for _, label, d in table.columns)]]
     lines.append(["---", *["---:"] * len(table.columns)])
     for label, _, cells in table.rows:
-        lines.append([label, *(around[c.mark] + c.text + around[c.mark] for c in cells)])
+        lines.append([label, *(around[c.mark] + c.marked + around[c.mark] for c in cells)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -238,13 +254,20 @@ def to_latex(table: ScoreTable) -> str:
     head = [f"{_tex(label)} {arrows[d]}".strip() for _, label, d in table.columns]
     lines = [" & ".join(["model", *head]) + r" \\", r"\midrule"]
     for label, _, cells in table.rows:
-        texts = [command[cell.mark] % _tex(cell.text) for cell in cells]
+        texts = [command[cell.mark] % _tex(cell.marked) for cell in cells]
         lines.append(" & ".join([_tex(label), *texts]) + r" \\")
     begin = r"\begin{tabular}{l" + "r" * len(table.columns) + "}"
     return "\n".join([begin, r"\toprule", *lines, r"\bottomrule", r"\end{tabular}", ""])
 
 
-SYMBOLS = {"\\": r"\textbackslash{}", "±": r"$\pm$", "–": "--", "é": r"\'e", "~": r"\~{}"}
+SYMBOLS = {
+    "\\": r"\textbackslash{}",
+    "†": r"$\dagger$",
+    "±": r"$\pm$",
+    "–": "--",
+    "é": r"\'e",
+    "~": r"\~{}",
+}
 TEX = str.maketrans({c: "\\" + c for c in "&%$#_{}"} | SYMBOLS)
 
 

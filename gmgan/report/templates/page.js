@@ -111,6 +111,8 @@ function showTrace(trace, text) {
   const columns = {
     s: (row) => row.sigma_scale,
     value: (row) => row.value,
+    note: (row) => row.flag,
+    signature: (row) => row.signature,
     "generated samples": (row) => row.n_fake,
     "real samples": (row) => row.n_real,
     split: (row) => row.split,
