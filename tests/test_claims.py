@@ -361,8 +361,6 @@ def test_the_shipped_plan_is_complete(params):
         for role, endpoint in claim.endpoints():
             assert endpoint.compare in COMPARISONS
             for metric in endpoint.metrics:
-                if metric == "within_class_diversity_ratio":
-                    continue
                 assert built_in(metric)
                 assert endpoint.direction(metric) in ("higher", "lower", "other")
                 assert role == "secondary" or plan.smallest(metric)
