@@ -12,6 +12,7 @@ from gmgan.evaluation.metrics import built_in
 from gmgan.report.claims import COLUMNS, evaluate, summarise
 from gmgan.report.comparisons import COMPARISONS, Evidence, shared_components
 from gmgan.report.plan import Claim, Endpoint, Plan, SmallestEffect, load_plan, properties_of
+from gmgan.report.statistics import PAIRED_FROM
 
 MIXTURE = frozenset({"mixture", "unsupervised", "from-scratch", "paper-loss"})
 
@@ -87,7 +88,7 @@ def test_planted_differences_get_their_verdict(rng, seeds):
     row = verdicts(scores(rng, -8, seeds)).iloc[0]
     assert row.effect == pytest.approx(-8, abs=2)
     assert row.low < row.effect < row.high
-    assert (row.seeds, row.test) == (seeds, "Welch" if seeds < 8 else "paired t")
+    assert (row.seeds, row.test) == (seeds, "Welch" if seeds < PAIRED_FROM else "paired t")
 
 
 def test_a_significant_difference_that_does_not_matter_is_equivalent(rng):
