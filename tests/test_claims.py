@@ -9,7 +9,7 @@ from scipy import stats
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.metrics import built_in
-from gmgan.report.claims import COLUMNS, evaluate, summarise
+from gmgan.report.claims import COLUMNS, by_halves, evaluate, summarise
 from gmgan.report.comparisons import COMPARISONS, Evidence, shared_components
 from gmgan.report.plan import Claim, Endpoint, Plan, SmallestEffect, load_plan, properties_of
 from gmgan.report.statistics import PAIRED_FROM
@@ -352,6 +352,15 @@ def test_a_claim_is_as_good_as_its_weakest_primary_comparison():
     assert summarise(rows_of("not tested")).text == "not tested"
     beside = summarise(rows_of("supported", secondary=[("recall_k3", "contradicted")])).beside
     assert beside == {"recall_k3": {"contradicted": 1}}
+
+
+def test_halves_of_the_seeds_show_a_verdict_that_hangs_on_some(rng):
+    table = scores(rng, -8, seeds=12)
+    assert by_halves(plan_of(), evidence_of(table)) == {"1": ("supported", "supported")}
+    late = (table.seed >= 6) & (table.model == "gm")
+    turned = table.assign(value=table.value + 16 * late)
+    assert by_halves(plan_of(), evidence_of(turned)) == {"1": ("supported", "contradicted")}
+    assert by_halves(plan_of(), evidence_of(table[table.seed < 5])) == {}
 
 
 def test_the_shipped_plan_is_complete(params):
