@@ -394,7 +394,7 @@ def test_verdicts_of_a_real_grid_follow_from_its_scores(finished):
     assert row.effect == pytest.approx(exact)
     assert row.verdict == "undecided"
     assert set(result.claim) == {claim.id for claim in load_plan().claims}
-    assert "Does it hold?" in (results / "report.html").read_text()
+    assert "Do the paper's claims hold?" in (results / "report.html").read_text()
 
 
 def test_the_baseline_of_varied_values_is_the_one_that_params_say(rng):
