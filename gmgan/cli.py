@@ -537,5 +537,5 @@ def _power(state: State, suite: str | None, simulate: int | None) -> None:
         return
     from gmgan.commands.power import power
 
-    for line in power(state.params, Path(state.results), state.suite(suite)):
+    for line in power(state.runner, state.suite(suite)):
         print(line)

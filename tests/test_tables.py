@@ -95,9 +95,9 @@ def test_columns_are_the_metrics_of_a_kind_in_the_order_of_their_list():
     own = shown_metrics({"sharpness": PluginMetric(kind="a:b", title="sharp {", better="lower")})
     assert only(rows, own=own).columns == [
         ("fid", "FID", -1),
-        ("quality", "quality", 1),
-        ("precision_k5", "precision (k = 5)", 1),
         ("recall_k5", "recall (k = 5)", 1),
+        ("precision_k5", "precision (k = 5)", 1),
+        ("quality", "quality", 1),
         ("sharpness", "sharp {", -1),
     ]
     columns = [("component_acc", "component accuracy, one-to-one", 1)]

@@ -5,19 +5,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from gmgan.config.params import Params
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
+from gmgan.pipeline.runner import Runner
 from gmgan.report.plan import load_plan
 from gmgan.report.planning import SEEDS, evidence_of, planned
 
 
-def power(params: Params, results: Path, suite: str) -> Iterator[str]:
+def power(runner: Runner, suite: str) -> Iterator[str]:
     """Lines: the primary comparisons of a suite, their power, and the seeds that would decide.
 
-    The spread over seeds is that of the scores in `results`, whatever suite they are of.
+    The spread over seeds is that of the scores that the suite has so far.
     """
-    tables = [_read(results / name) for name in ("scores.csv", "tradeoff.csv")]
+    params, folder = runner.params, runner.folder_of(suite)
+    tables = [_read(folder / name) for name in ("scores.csv", "tradeoff.csv")]
     known = set(tables[0].dataset) & set(params.datasets)
     scored = evidence_of(params, known, *(table[table.dataset.isin(known)] for table in tables))
     rows = planned(load_plan(), params, grid.suite_runs(params, suite), scored)
@@ -50,4 +51,8 @@ def _read(path: Path) -> pd.DataFrame:
         table = pd.read_csv(path, dtype={"K": "Int64", "seed": "Int64"})
     except ValueError as error:
         raise GmganError(f"{path} is no score table: {error}; remove it") from error
-    return table.assign(varied=table["varied"].fillna("")) if "varied" in table else table
+    return (
+        table.assign(varied=table.varied.fillna(""))
+        if "varied" in table
+        else table.assign(varied="")
+    )

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,26 @@ def summarise(rows: pd.DataFrame) -> Summary:
         counts=_counts(primary.verdict),
         beside={metric: _counts(verdicts) for metric, verdicts in beside},
     )
+
+
+def by_halves(plan: Plan, evidence: Evidence) -> dict[str, tuple[str, str]]:
+    """Each claim's verdict on the first and on the second half of the seeds.
+
+    Empty with fewer than six seeds. Half the seeds decide less: `undecided` beside the verdict of
+    all seeds is no contradiction, another decision is one.
+    """
+    seeds = sorted(evidence.table.seed.dropna().unique())
+    if len(seeds) < 6:
+        return {}
+    primary = [claim.model_copy(update={"secondary": []}) for claim in plan.claims]
+    plan, middle, results = plan.model_copy(update={"claims": primary}), len(seeds) // 2, []
+    for half in (seeds[:middle], seeds[middle:]):
+        tables = (t[t.seed.isin(half)] for t in (evidence.table, evidence.sweep))
+        rows = evaluate(
+            plan, replace(evidence, **dict(zip(("table", "sweep"), tables, strict=True)))
+        )
+        results.append({claim: summarise(own).verdict for claim, own in rows.groupby("claim")})
+    return {claim: (first, results[1][claim]) for claim, first in results[0].items()}
 
 
 def _counts(verdicts: Iterable[str]) -> dict[str, int]:

@@ -87,7 +87,7 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Any]:
     if left.sort_index().equals(right.sort_index()):
         return row | {"change": "equal"}
     paired = set(left.index) == set(right.index) and left.index.is_unique
-    tested = statistics.compare(right, left, design="seeds" if paired else "independent")
+    tested = statistics.compare(right, left, design="same runs" if paired else "independent")
     if tested.p is None:
         return row | {"change": "not tested", "note": "one seed: no test exists"}
     told = {"low": tested.low, "high": tested.high, "p": tested.p, "test": tested.test}

@@ -104,7 +104,7 @@ def report(
         title=settings.title,
         sections=content,
         **opened,
-        claims=_claim_rows(verdicts),
+        claims=_claim_rows(verdicts, claims.by_halves(plan.load_plan(), tested)),
         smallest_effects=plan.load_plan().smallest_effects,
         published=_published_rows(beside),
         runs=[_run_row(run, trainings[run], scores[run].status) for run in runs],
@@ -194,14 +194,18 @@ def _origin(record: TrainingRecord) -> dict[str, Any]:
     }
 
 
-def _claim_rows(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
-    """The verdict on each claim and the comparisons behind it, as the page shows them."""
+def _claim_rows(verdicts: pd.DataFrame, halves: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:
+    """The verdict on each claim and the comparisons behind it, as the page shows them.
+
+    halves: the verdicts on the first and second half of the seeds, by claim.
+    """
     rows = []
     for claim in plan.load_plan().claims:
         own = verdicts[verdicts.claim == claim.id]
         compared = evidence.plain(own[own.comparison.notna()])
         row = {name: getattr(claim, name) for name in ("id", "title", "source", "ours")}
         row["summary"] = claims.summarise(own)
+        row["halves"] = halves.get(claim.id)
         row["untested"] = evidence.plain(own[own.comparison.isna()])
         row["comparisons"] = [each | {"trace": evidence.trace_of_claim(each)} for each in compared]
         rows.append(row)

@@ -173,7 +173,7 @@ def as_markdown(repeats: int, seeds: tuple[int, ...] = (5, 10, 20)) -> str:
         "| times | seeds | false difference | power, three times as fast |",
         "| --- | ---: | ---: | ---: |",
     ]
-    for n, false, power in simulate_times(seeds, max(1, repeats // 10)):
+    for n, false, power in simulate_times(seeds, max(1, repeats // 4)):
         lines.append(f"| log-rank | {n} | {false:.3f} | {power:.3f} |")
     few = (3, 5, 6, 7, 8, 10, 20)
     lines += ["", f"| correlation | {' | '.join(f'{n} seeds' for n in few)} |"]

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 ALPHA, POWER = 0.05, 0.8
-PAIRED_FROM = 8  # seeds: below, the degrees of freedom that pairing costs outweigh its gain
+PAIRED_FROM = 10  # seeds: below, the degrees of freedom that pairing costs outweigh its gain
 RESAMPLES = 999  # of permutation tests; all permutations where there are fewer
 MOST_SEEDS = 1000  # that are ever advised
 
