@@ -3,7 +3,6 @@
 import io
 import re
 import subprocess
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ from gmgan.pipeline.files import write_text
 from gmgan.pipeline.index import write_index
 from gmgan.pipeline.runner import Runner
 from gmgan.report import page
-from gmgan.report.compare import compare, only_in, summary
+from gmgan.report.compare import CELL, SCORE, compare, only_in, summary
 
 SHOWN = 20  # rows on the terminal
 
@@ -35,18 +34,7 @@ def compare_results(runner: Runner, a: str, b: str) -> list[str]:
     write_text(folder / f"{name}.html", content)
     write_index(runner)
     changed = rows[~rows.change.isin(["equal", "not tested"])].sort_values("p", kind="stable")
-    columns = [
-        "dataset",
-        "model",
-        "K",
-        "metric",
-        "mean_a",
-        "mean_b",
-        "low",
-        "high",
-        "p_holm",
-        "change",
-    ]
+    columns = [*CELL, "metric", "mean_a", "mean_b", "low", "high", "p_holm", "change"]
     lines = [summary(rows)]
     if len(changed):
         shown = changed[columns].head(SHOWN)
@@ -83,10 +71,8 @@ def _scores(runner: Runner, name: str) -> pd.DataFrame:
 
 
 def _read(text: str, place: str) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(io.StringIO(text))
-        return table[["dataset", "model", "K", "seed", "metric", "value", "extractor_hash"]].join(
-            table[["extractor", "n_real", "n_fake", "split"]]
-        )
-    except (KeyError, ValueError) as error:
-        raise GmganError(f"{place} is no table of scores ({escape(str(error))})") from error
+    table = pd.read_csv(io.StringIO(text))
+    table["varied"] = table["varied"].fillna("") if "varied" in table else ""
+    if missing := {*CELL, *SCORE, "seed", "value", "extractor_hash"} - set(table):
+        raise GmganError(f"{place} is no table of scores: no {', '.join(sorted(missing))}")
+    return table

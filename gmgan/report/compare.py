@@ -11,7 +11,7 @@ from gmgan.report import statistics
 from gmgan.report.collect import FLOOR
 from gmgan.report.statistics import ALPHA, holm
 
-CELL = ["dataset", "model", "K"]
+CELL = ["dataset", "model", "K", "varied"]
 SCORE = ["metric", "extractor", "n_real", "n_fake", "split"]
 COLUMNS = [
     *(*CELL, *SCORE, "change", "mean_a", "mean_b", "difference", "low", "high", "p", "p_holm"),
@@ -22,11 +22,11 @@ COLUMNS = [
 def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """A row per score that both tables have under the same protocol; differences are b - a.
 
-    a, b: as scores.csv. Rows belong together if data set, model, K, metric, extractor, sample
-    counts and split are equal. The test is that of the claims (docs/statistics.md); p is
-    Holm-adjusted over all tested rows. change: `equal` (the same values), `better`, `worse`,
-    `other` (significant, by the metric's direction), `undecided`, `not tested` (one seed, or
-    extractors of other weights).
+    a, b: as scores.csv. Rows belong together if data set, model, K, varied values, metric,
+    extractor, sample counts and split are equal. The test is that of the claims
+    (docs/statistics.md); p is Holm-adjusted over all tested rows. change: `equal` (the same
+    values), `better`, `worse`, `other` (significant, by the metric's direction), `undecided`,
+    `not tested` (one seed, or extractors of other weights).
     """
     keys = [*CELL, *SCORE]
     sides = [
@@ -66,9 +66,10 @@ def _scored(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(table: pd.DataFrame) -> Iterator[str]:
-    for dataset, model, K in _scored(table)[CELL].drop_duplicates().itertuples(index=False):
+    for dataset, model, K, varied in _scored(table)[CELL].drop_duplicates().itertuples(index=False):
         if model != FLOOR:
-            yield f"{dataset}.{model}" + (f".K{int(K)}" if pd.notna(K) else "")
+            parts = [dataset, model, f"K{int(K)}" if pd.notna(K) else "", varied]
+            yield ".".join(part for part in parts if part)
 
 
 def _compared(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, Any]:

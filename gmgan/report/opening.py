@@ -33,7 +33,7 @@ TRADEOFF = (
 class Answer:
     """The best model of a data set for one question.
 
-    others: models that are not told from it; floor: the score of real against real samples.
+    others: models that are shown to be equivalent; floor: the score of real against real samples.
     """
 
     dataset: str
