@@ -412,7 +412,7 @@ def test_a_suite_with_varied_values_from_data_to_page(project):
     suite = ("--config", "suite=tiny")
     project.snakemake("all", *suite)
     results = project.folder / "results"
-    table = pd.read_csv(results / "scores.csv", keep_default_na=False)
+    table = pd.read_csv(results / "tiny/scores.csv", keep_default_na=False)
     base = "toy-ring-ci.gmgan-static.K8"
     varied = ["", "latent.sigma=0.3", "latent.sigma=0.3+objective=hinge", "objective=hinge"]
     ours = table[table.model == "gmgan-static"]
@@ -421,9 +421,11 @@ def test_a_suite_with_varied_values_from_data_to_page(project):
     assert set(ours[ours.varied == ""]["latent.sigma"]) == {"0.1"}
     assert set(ours[ours.varied == "objective=hinge"].objective) == {"hinge"}
     assert set(table[table.model == "gan"]["latent.sigma"]) == {""}
-    assert {*pd.read_csv(results / "tradeoff.csv").columns} >= {"varied", "latent.sigma"}
+    assert {*pd.read_csv(results / "tiny/tradeoff.csv").columns} >= {"varied", "latent.sigma"}
 
-    cells = pd.read_csv(results / "tables/toy-ring-ci.heat-map-of-latent.sigma-and-objective.csv")
+    cells = pd.read_csv(
+        results / "tiny/tables/toy-ring-ci.heat-map-of-latent.sigma-and-objective.csv"
+    )
     for row in cells[cells.metric == "frechet_distance"].itertuples():
         rows = table[(table.model == row.model) & (table.metric == row.metric)]
         rows = rows[rows.objective == row.objective]
@@ -433,7 +435,7 @@ def test_a_suite_with_varied_values_from_data_to_page(project):
             ]
         assert row.mean == pytest.approx(rows.value.astype(float).mean())
         assert row.seeds == len(rows) == 1
-    claims = pd.read_csv(results / "tables/claims.csv", keep_default_na=False)
+    claims = pd.read_csv(results / "tiny/tables/claims.csv", keep_default_na=False)
     compared = claims[(claims.metric == "quality") & (claims["compare"] == "baseline")]
     assert set(compared.comparison) == {
         "gmgan-static.K8 against gan",
@@ -441,7 +443,7 @@ def test_a_suite_with_varied_values_from_data_to_page(project):
         "gmgan-static.K8.objective=hinge against gan.objective=hinge",
         "gmgan-static.K8.latent.sigma=0.3+objective=hinge against gan.objective=hinge",
     }
-    page = (results / "report.html").read_text()
+    page = (results / "tiny/report.html").read_text()
     assert "Effect of latent.sigma and objective" in page
     assert "GM-GAN, static, K = 8, sigma = 0.3, objective = hinge" in page
 
