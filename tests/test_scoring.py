@@ -107,6 +107,7 @@ def by_name(scores):
 def test_images_get_every_metric_that_fits(tiles):
     scores = score(**tiles)
     components = {"class_accuracy", "component_purity", "component_acc"}
+    components.add("component_acc_chance")
     assert {row.metric for row in scores.scores} == IMAGE_METRICS | CLASS_METRICS | components
     seen = tiles["features"]["small"].logits.argmax(1)
     table = np.zeros((3, 4), int)
@@ -291,7 +292,7 @@ def test_points_are_scored_by_their_modes(ring):
     rows = by_name(scores.scores)
     assert set(rows) == {
         *("modes_captured", "high_quality_share", "frechet_distance", "quality", "diversity"),
-        *("quality_diversity", "component_purity", "component_acc"),
+        *("quality_diversity", "component_purity", "component_acc", "component_acc_chance"),
         *CLASS_METRICS,
         *("kimg_to_95_modes", "high_quality_over_training"),
     }
@@ -349,7 +350,7 @@ class OnePoint(torch.nn.Module):
 
 
 def test_the_sweep_scores_every_scale_of_the_same_noise(ring, params, monkeypatch):
-    prior = priors.NormalPrior(2)
+    prior = priors.Normal(2)
     model = Model(OnePoint(), OnePoint(), prior, gan.Objective(0, 1), 0)
     monkeypatch.setattr("gmgan.evaluation.sweep.restore_model", lambda *_: model)
     evaluation = params.datasets[RING].evaluation

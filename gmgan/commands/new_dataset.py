@@ -92,13 +92,13 @@ def new_dataset(
     _check_name(params, name)
     if not path.exists():
         raise GmganError(f"no {path}; name a folder or a zip of images")
-    found, fraction = inspect(path, SMALL, TEST_FRACTIONS)
-    values = _fitted(name, path, found, fraction, size)
+    images, fraction = inspect(path, SMALL, TEST_FRACTIONS)
+    values = _fitted(name, path, images, fraction, size)
     sections = {"datasets": ENTRY, "extractors": EXTRACTOR, "suites": SUITE}
-    if found.counts.classes < 2:
+    if images.counts.classes < 2:
         del sections["extractors"]
     texts = {section: text.format_map(values) for section, text in sections.items()}
-    lines = [*_described(found, values), ""]
+    lines = [*_described(images, values), ""]
     if not write:
         shown = (f"{section}:\n{indent(text, '  ')}" for section, text in texts.items())
         return [*lines, *shown]
@@ -129,26 +129,26 @@ def _check_name(params: Params, name: str) -> None:
 
 
 def _fitted(
-    name: str, path: Path, found: Findings, fraction: float, size: int | None
+    name: str, path: Path, images: Findings, fraction: float, size: int | None
 ) -> dict[str, object]:
     """The values of the entries. Raises GmganError for too few images."""
-    train, labelled = found.counts.train, found.counts.classes > 1
+    train, labelled = images.counts.train, images.counts.classes > 1
     least = LEAST_TRAIN if labelled else LEAST_WITHOUT_CLASSES
     if train < least:
         classes = "" if labelled else " without classes, which are scored by Inception,"
         raise GmganError(
             f"{path} has {train} images for training; images{classes} need at least {least}"
         )
-    if not found.counts.test:
+    if not images.counts.test:
         raise GmganError(f"{path} has no held-out images; put some into test/CLASS")
-    chosen = size or _size(found)
+    chosen = size or _size(images)
     if chosen not in SIZES:
         raise GmganError(f"--size: networks exist for {', '.join(map(str, SIZES))} (got {chosen})")
     n = min(train // 2, 10_000)
     # Budgets (ours): minutes on two cores, and no extractor that learns the images by heart.
     kimg = min(max(20, train // 10), 600)
     extractor_kimg = min(max(12, round(0.06 * train)), 400, 0.15 * train)
-    fits = found.sizes == {(chosen, chosen): found.sizes.total()}
+    fits = images.sizes == {(chosen, chosen): images.sizes.total()}
     classifier = f"classifier-{name}" if labelled else "classifier"
     return {
         "name": name,
@@ -156,10 +156,10 @@ def _fitted(
         "path": _scalar(_place(path)),
         "sha256": "" if path.is_dir() else f"\n    sha256: {hash_file(path)}",
         "size": chosen,
-        "colour": "grey" if found.grey else "rgb",
+        "colour": "grey" if images.grey else "rgb",
         "resize": "none" if fits else "crop",
-        "test_fraction": "" if found.split else f"\n    test_fraction: {fraction}",
-        "n_classes": found.counts.classes,
+        "test_fraction": "" if images.split else f"\n    test_fraction: {fraction}",
+        "n_classes": images.counts.classes,
         "network": "" if chosen <= 16 else "\n  network: dcgan-small",
         "latent_dim": 32 if chosen <= 16 else 100,
         "kimg": kimg,
@@ -173,17 +173,17 @@ def _fitted(
         "n_generated": 5000 if train < 5000 else 20_000,
         "extractor_kimg": extractor_kimg,
         "extractor_epochs": 1000 * extractor_kimg / train,
-        "channels": _list([32, 64] if chosen <= 16 or found.grey else [32, 64, 128], 2),
+        "channels": _list([32, 64] if chosen <= 16 or images.grey else [32, 64, 128], 2),
         "feature_dim": next((d for d in FEATURE_DIMS if 3 * d <= n), FEATURE_DIMS[-1]),
         "shift": 1 if chosen <= 16 else 2,
         "models": _list(["gan", "gmgan-supervised" if labelled else "gmgan-static"], 2),
-        "K": found.counts.classes if labelled else 10,
+        "K": images.counts.classes if labelled else 10,
     }
 
 
-def _size(found: Findings) -> int:
+def _size(images: Findings) -> int:
     """The largest size that fits the shorter sides of most images, up to LARGEST."""
-    sides = sorted(min(size) for size, count in found.sizes.items() for _ in range(count))
+    sides = sorted(min(size) for size, count in images.sizes.items() for _ in range(count))
     typical = min(sides[len(sides) // 2], LARGEST)
     return max((size for size in SIZES if size <= typical), default=SIZES[0])
 
@@ -203,34 +203,34 @@ def _list(items: list, columns: int) -> str:
     return "".join(f"\n{' ' * columns}- {item}" for item in items)
 
 
-def _described(found: Findings, values: dict[str, object]) -> list[str]:
+def _described(images: Findings, values: dict[str, object]) -> list[str]:
     """What was found, and what it means."""
-    counts, total = found.counts, sum(found.classes.values())
-    named = ", ".join(f"{name} {n}" for name, n in list(found.classes.items())[:20])
-    more = f" and {len(found.classes) - 20} more" if len(found.classes) > 20 else ""
-    sizes = [f"{w} x {h}" for (w, h), _ in found.sizes.most_common(3)]
-    others = len(found.sizes) - len(sizes)
+    counts, total = images.counts, sum(images.classes.values())
+    named = ", ".join(f"{name} {n}" for name, n in list(images.classes.items())[:20])
+    more = f" and {len(images.classes) - 20} more" if len(images.classes) > 20 else ""
+    sizes = [f"{w} x {h}" for (w, h), _ in images.sizes.most_common(3)]
+    others = len(images.sizes) - len(sizes)
     lines = [
         f"{total:,} images in {counts.classes} classes: {named}{more}",
         f"sizes: {', '.join(sizes)}{f' and {others} others' if others else ''}; "
-        f"{'grey' if found.grey else 'colour'}; used at {values['size']} x {values['size']}",
+        f"{'grey' if images.grey else 'colour'}; used at {values['size']} x {values['size']}",
         f"split: {counts.train:,} for training, {counts.test:,} held out "
-        + ("as the folders say" if found.split else "by a hash of the file's name"),
+        + ("as the folders say" if images.split else "by a hash of the file's name"),
     ]
     if values["resize"] == "crop":
         lines.append("note: images are scaled by their shorter side and cropped to a square")
-    if max(min(size) for size in found.sizes) > 2 * int(str(values["size"])):
+    if max(min(size) for size in images.sizes) > 2 * int(str(values["size"])):
         lines.append(f"note: most detail is lost at {values['size']} pixels; see --size")
     lines += [
         f"note: {n} images of mode {mode}: transparency and depths above 8 bits are not kept"
-        for mode, n in found.lossy.items()
+        for mode, n in images.lossy.items()
     ]
-    if few := [name for name, n in found.classes.items() if n < LEAST_PER_CLASS]:
+    if few := [name for name, n in images.classes.items() if n < LEAST_PER_CLASS]:
         lines.append(f"note: fewer than {LEAST_PER_CLASS} images of {', '.join(few)}")
-    if found.duplicates:
-        first, second = found.duplicates[0]
+    if images.duplicates:
+        first, second = images.duplicates[0]
         lines.append(
-            f"warning: {len(found.duplicates)} held-out images are nearly equal to training "
+            f"warning: {len(images.duplicates)} held-out images are nearly equal to training "
             f"images, such as {first} and {second}; scores on held-out images will be too good"
         )
     else:

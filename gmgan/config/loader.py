@@ -44,14 +44,14 @@ def load(
         params = Params.model_validate(merged, context=merged)
         texts += vary.mistakes_in(params).items()
     except ValidationError as error:
-        found = [(e["loc"], e["msg"]) for e in error.errors()]
-        texts += [(place, text) for place, text in found if place[:2] not in wrong]
-        params = _valid_part(merged, [place for place, _ in found])
+        mistaken = [(e["loc"], e["msg"]) for e in error.errors()]
+        texts += [(place, text) for place, text in mistaken if place[:2] not in wrong]
+        params = _valid_part(merged, [place for place, _ in mistaken])
     if params is not None:
-        found = list(further(params))
-        checked = {place[:2] for place, _ in found}
+        mistaken = list(further(params))
+        checked = {place[:2] for place, _ in mistaken}
         others = [name for name in params.datasets if ("datasets", name) not in checked]
-        texts += [*found, *count_mistakes(params, dict.fromkeys(others))]
+        texts += [*mistaken, *count_mistakes(params, dict.fromkeys(others))]
     for location, text in texts:
         line, key = _place(tree, raw, location)
         lines.append((line, f"{key}: {text}"))

@@ -61,10 +61,10 @@ def shown(value: Any) -> int | float | str:
 
 def parse(varied: str) -> Values:
     """The values in a run's `varied`; raises ValueError if it is malformed."""
-    found: Values = {}
+    values: Values = {}
     for part in varied.split("+") if varied else []:
         match = _ASSIGNMENT.fullmatch(part)
         if match is None:
             raise ValueError(f"expected PARAMETER=VALUE such as latent.sigma=0.2, got '{part}'")
-        found[match[1]] = value_of(match[2])
-    return found
+        values[match[1]] = value_of(match[2])
+    return values

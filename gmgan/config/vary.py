@@ -24,7 +24,7 @@ _NETWORK: TypeAdapter[Any] = TypeAdapter(Network)
 
 def _plain(values: Mapping[str, JsonValue]) -> Values:
     """The same without values that are entries: their options are parameters of their own."""
-    found: Values = {}
+    plain: Values = {}
     for path, value in values.items():
         path = path if ".options." in path else path.removesuffix(".kind")
         inner: dict[str, JsonValue] = {}
@@ -32,8 +32,8 @@ def _plain(values: Mapping[str, JsonValue]) -> Values:
             inner = {"" if key == "kind" else f".{key}": each for key, each in value.items()}
         elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
             inner = {f".{i}": each for i, each in enumerate(value)}
-        found |= _plain({path + key: each for key, each in inner.items()}) or {path: value}
-    return found
+        plain |= _plain({path + key: each for key, each in inner.items()}) or {path: value}
+    return plain
 
 
 def applied(params: Params, dataset: str, model: str, values: Mapping[str, JsonValue]) -> Params:
@@ -113,27 +113,31 @@ def resolved(params: Params, dataset: str, model: str) -> dict[str, Any]:
 
 def _effective(params: Params, dataset: str, model: str) -> dict[str, Any]:
     """`resolved` without what has no effect: a normal prior has neither means nor sigma."""
-    found = resolved(params, dataset, model)
-    return found | {"latent": found["latent"].dim} if found["prior"].kind == "normal" else found
+    settings = resolved(params, dataset, model)
+    return (
+        settings | {"latent": settings["latent"].dim}
+        if settings["prior"].kind == "normal"
+        else settings
+    )
 
 
 def value_in(params: Params, dataset: str, model: str, path: str) -> Any:
     """The value of a parameter of a model on a data set; None where there is none that counts."""
     if path == "network":
         return params.network_name(dataset, model)
-    found: Any = dict(params.models[model]) | resolved(params, dataset, model)
-    found["training"] = params.full_training_of(dataset, model)
+    value: Any = dict(params.models[model]) | resolved(params, dataset, model)
+    value["training"] = params.full_training_of(dataset, model)
     for part in ("generator", "discriminator"):
-        found[part] = getattr(found["network"], part, None)
-    if found["prior"].kind == "normal":
-        found["latent"] = {"dim": found["latent"].dim}
+        value[part] = getattr(value["network"], part, None)
+    if value["prior"].kind == "normal":
+        value["latent"] = {"dim": value["latent"].dim}
     for key in path.split("."):
-        if isinstance(found, BaseModel):
-            found = dict(found)
-        if isinstance(found, list):
-            found = dict(zip(map(str, range(len(found))), found, strict=True))
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        if isinstance(value, BaseModel):
+            value = dict(value)
+        if isinstance(value, list):
+            value = dict(zip(map(str, range(len(value))), value, strict=True))
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def of_run(params: Params, run: Run) -> Params:
@@ -193,13 +197,13 @@ def fitting(
             _texts(applied(params, dataset, model, values), dataset, model, values)
             return values, unknown
         except ValidationError as error:
-            found = {
+            new = {
                 _path_of(e["loc"], values): e["msg"] for e in error.errors() if e["type"] == UNKNOWN
             }
-            if not found or "" in found:
+            if not new or "" in new:
                 raise
-            unknown |= found
-            values = {path: value for path, value in values.items() if path not in found}
+            unknown |= new
+            values = {path: value for path, value in values.items() if path not in new}
 
 
 def _path_of(place: Location, values: Values) -> str:

@@ -46,8 +46,8 @@ def cluster(
     run, n_classes, labels = settings.run.run, len(description.classes), data.test_labels
 
     def scores(clusters: np.ndarray, names: Mapping[str, str] = NAMES) -> list[Score]:
-        found = clustering.clustering_scores(labels, clusters, n_classes, run.K)
-        values = {name: found[known] for known, name in names.items()}
+        every = clustering.clustering_scores(labels, clusters, n_classes, run.K)
+        values = {name: every[known] for known, name in names.items()}
         told: dict[str, Any] = {"n_real": len(labels), "split": SPLIT}
         told |= {"extractor": "clusters", "extractor_hash": "clusters"}
         told |= {"extractor_id": "clusters"}

@@ -72,13 +72,13 @@ def recover(runner: Runner, suite: str, params_file: str | Path) -> list[Job]:
 def _unrecorded() -> list[Path]:
     """The files that Snakemake takes for incomplete: names of its markers, in base64."""
     folder = Path(".snakemake/incomplete")
-    found = []
+    marked = []
     for marker in folder.rglob("*"):
         if marker.is_file():
             name = "".join(part.removeprefix("@") for part in marker.relative_to(folder).parts)
             with suppress(ValueError):
-                found.append(Path(base64.urlsafe_b64decode(name).decode()))
-    return [path for path in found if path.exists()]
+                marked.append(Path(base64.urlsafe_b64decode(name).decode()))
+    return [path for path in marked if path.exists()]
 
 
 @contextmanager

@@ -40,12 +40,12 @@ def job_of(graph: Graph, path: Path, suite: str) -> Job:
 @cache
 def _patterns() -> list[tuple[str, str, re.Pattern[str]]]:
     """(stage, path with the parts of its key in braces, pattern of such paths)."""
-    found = []
+    patterns = []
     for stage in STAGES.values():
         for artifact in stage.writes.values():
             pattern = re.escape(artifact.path)
             for part in stage.per:
                 group = f"(?P<{part}>{PARTS.get(part, '[a-z0-9-]+')})"
                 pattern = pattern.replace(re.escape(f"{{{part}}}"), group)
-            found.append((stage.name, artifact.path, re.compile(pattern)))
-    return found
+            patterns.append((stage.name, artifact.path, re.compile(pattern)))
+    return patterns

@@ -33,18 +33,18 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
         {key: rows for key, rows in _scored(t).groupby(keys, dropna=False, sort=False)}
         for t in (a, b)
     ]
-    found = [
+    pairs = [
         dict(zip(keys, key, strict=True)) | _compared(rows, sides[1][key])
         for key, rows in sides[0].items()
         if key in sides[1]
     ]
-    tested = [row for row in found if row["p"] is not None]
+    tested = [row for row in pairs if row["p"] is not None]
     for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["p_holm"] = p
         if row["change"] == "undecided" and p < ALPHA:
             direction = metric_of(row["metric"]).direction * np.sign(row["difference"])
             row["change"] = {1: "better", -1: "worse", 0: "other"}[int(direction)]
-    return pd.DataFrame(found).reindex(columns=COLUMNS)
+    return pd.DataFrame(pairs).reindex(columns=COLUMNS)
 
 
 def only_in(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:

@@ -96,8 +96,8 @@ def _baselines(main: pd.DataFrame, lines: pd.DataFrame, compared: Compared) -> p
     """The rows of the baselines of `lines`."""
     pairs = zip(lines.model, lines.varied, strict=True)
     wanted = {compared[pair] for pair in pairs if pair in compared}
-    found = [pair in wanted for pair in zip(main.model, main.varied, strict=True)]
-    return main[pd.Series(found, main.index, bool) & main.K.isin({1, *lines.K})]
+    is_wanted = [pair in wanted for pair in zip(main.model, main.varied, strict=True)]
+    return main[pd.Series(is_wanted, main.index, bool) & main.K.isin({1, *lines.K})]
 
 
 def _titles(rows: pd.DataFrame, fixed: Sequence[str], titles: Mapping[str, str]) -> pd.Series:

@@ -54,9 +54,9 @@ def answers(dataset: str, tables: Mapping[str, Iterable[ScoreTable]]) -> Iterato
         for i, (metric, _, _) in reversed(list(enumerate(table.columns)))
     }
     for question, metrics in QUESTIONS.items():
-        found = next((columns[name] for name in metrics if name in columns), None)
-        if found:
-            table, i = found
+        column = next((columns[name] for name in metrics if name in columns), None)
+        if column:
+            table, i = column
             cells = {label: cells[i] for label, is_floor, cells in table.rows if not is_floor}
             best = [label for label, cell in cells.items() if cell.mark == "best"]
             floor = next((cells[i].text for _, is_floor, cells in table.rows if is_floor), "")

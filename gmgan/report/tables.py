@@ -89,11 +89,11 @@ def run_labels(
     labels = {run: model_label(run.model, run.K, titles) for run in runs}
     names = parameter_names(parameters)
     for path, values in parameters.items():
-        found: dict[str, set[Any]] = {}
+        seen: dict[str, set[Any]] = {}
         for run in labels:
-            found.setdefault(run.model, set()).add(values.get(run.name))
+            seen.setdefault(run.model, set()).add(values.get(run.name))
         for run in labels:
-            if len(found[run.model]) > 1 and run.name in values:
+            if len(seen[run.model]) > 1 and run.name in values:
                 labels[run] += f", {names[path]} = {value_text(values[run.name])}"
     return labels
 
