@@ -50,6 +50,8 @@ def scored(runner: Runner, dataset: str) -> dict[str, dict[str, Score]]:
         runner.inputs(runner.job("floor", dataset=dataset)),
         scoring_settings(dataset, entry),
     )
+    subsets = min(settings.kid_subset_size, N // 2)
+    settings = settings.model_copy(update={"kid_subset_size": subsets})
     data, name = inputs["data"], settings.extractors[0]
     description = inputs["extractors"][name]
     source = runner.params.source_names[dataset]

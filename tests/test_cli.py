@@ -11,7 +11,10 @@ ERRORS = [
     (["list", "--suite", "quik"], "unknown suite 'quik'; did you mean quick? known: ci"),
     (["prepare", "digit"], "unknown dataset 'digit'; did you mean digits or"),
     (["train", "digits.gan"], "'digits.gan' is no run"),
-    (["train", "digits.gann.K1.s0"], "unknown model 'gann'; did you mean gan or acgan? known"),
+    (
+        ["train", "digits.gann.K1.s0"],
+        "unknown model 'gann'; did you mean gan or sngan or r3gan? known",
+    ),
     (["train", "digits.gmgan-static.K0.s0"], "K must be at least 1, got 0"),
     (["train", "digits.gmgan-supervised.K3.s0"], "K = 3 is below the number of classes 10"),
     (

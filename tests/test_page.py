@@ -373,7 +373,7 @@ def test_the_page_of_a_study_on_own_images(browser, own):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto((own / "report.html").as_uri())
     lead = page.locator("header .lead").all_inner_texts()
-    assert "trained on mine, 8 x 8 (237 samples)" in lead[0]
+    assert "trained on mine, 8 x 8 (240 samples)" in lead[0]
     assert page.locator("#published").count() == 0  # nothing is published on these images
     assert "effect-of-latent.sigma" in page.locator("#mine figure a").first.get_attribute("href")
     assert "sigma" in page.locator("#answers figure svg").first.text_content()

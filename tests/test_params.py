@@ -48,7 +48,7 @@ def line_of(path, text):
         (
             "extends: digits",
             "extends: digit",
-            "datasets.digits-ci.extends",
+            "datasets.digits-rare-8.extends",
             "unknown dataset 'digit'; did you mean digits",
         ),
         (
@@ -287,6 +287,11 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "quick": 42,
         "ci": 4,
         "precision": 10 * 6 + 3 * 4,
+        "models": 114,
+        "modern-loss": 30,
+        "sigma-loss": 36,
+        "information": 2,
+        "imbalance": 20,
         "mnist-short": 6,
         "cifar10-jpeg-short": 2,
         "mnist": 24,

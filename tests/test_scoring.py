@@ -351,7 +351,7 @@ class OnePoint(torch.nn.Module):
 
 def test_the_sweep_scores_every_scale_of_the_same_noise(ring, params, monkeypatch):
     prior = priors.Normal(2)
-    model = Model(OnePoint(), OnePoint(), prior, gan.Objective(0, 1), 0)
+    model = Model(OnePoint(), OnePoint(), prior, gan.Objective({}, 0, 1), 0)
     monkeypatch.setattr("gmgan.evaluation.sweep.restore_model", lambda *_: model)
     evaluation = params.datasets[RING].evaluation
     run = grid.settings(params, grid.parse_run(params, f"{RING}.gan.K1.s0"))

@@ -25,7 +25,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much fast
 
 def load(
     path: str | Path = "params.yaml",
-    further: Callable[[Params], Iterable[tuple[Location, str]]] = lambda params: (),
+    further: Callable[[Params], Iterable[tuple[Location, str]]] | None = None,
 ) -> Params:
     """Read and validate a params file; modules of plug-ins are then looked for in its folder.
 
@@ -48,7 +48,7 @@ def load(
         texts += [(place, text) for place, text in mistaken if place[:2] not in wrong]
         params = _valid_part(merged, [place for place, _ in mistaken])
     if params is not None:
-        mistaken = list(further(params))
+        mistaken = list(further(params)) if further else []
         checked = {place[:2] for place, _ in mistaken}
         others = [name for name in params.datasets if ("datasets", name) not in checked]
         texts += [*mistaken, *count_mistakes(params, dict.fromkeys(others))]

@@ -46,8 +46,8 @@ class RunSettings(Strict):
     run: Run
     prior: Prior
     objective: Objective
-    penalties: Annotated[list[Penalty], Neutral([])]
-    auxiliary: Annotated[list[Auxiliary], Neutral([])]
+    penalties: Annotated[list[Penalty], Neutral([])] = []
+    auxiliary: Annotated[list[Auxiliary], Neutral([])] = []
     latent: Latent
     network: Network
     training: Training

@@ -106,7 +106,7 @@ class CheckpointFile:
 
 
 def _kimg(stored: dict[str, Any]) -> float:
-    history = stored["state"]["history"]
+    history = stored["state"].get("history")
     return float(history[-1]["kimg"]) if history else 0.0
 
 

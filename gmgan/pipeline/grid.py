@@ -222,8 +222,8 @@ def parent_run(params: Params, run: Run) -> Run | None:
 
 def baseline_runs(params: Params, runs: Iterable[Run]) -> dict[str, Run]:
     """{name of a run: the run of its baseline} of runs whose model has a `baseline`."""
-    found = {run: baseline_run(params, run) for run in {replace(run, seed=0) for run in runs}}
-    pairs = {run.name: (found[replace(run, seed=0)], run.seed) for run in runs}
+    baselines = {run: baseline_run(params, run) for run in {replace(run, seed=0) for run in runs}}
+    pairs = {run.name: (baselines[replace(run, seed=0)], run.seed) for run in runs}
     return {name: replace(run, seed=seed) for name, (run, seed) in pairs.items() if run}
 
 
