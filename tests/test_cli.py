@@ -215,11 +215,15 @@ def test_checkpoints_of_other_parameters_and_corrupt_ones(finished, tmp_path):
     assert "training.beta1: 0.5 -> 0.9" in message
     project.edit("params.yaml", "    training:\n      beta1: 0.9\n", "")
     whole = saved.read_bytes()
-    for damaged in (whole[:-100], whole[:-1] + b"x", b"no safetensors"):
-        saved.write_bytes(damaged)
+    for content, expected in (
+        (whole[:-100], "is no checkpoint of a training"),
+        (whole[:-1] + b"x", "is damaged"),
+        (b"no safetensors", "is no checkpoint of a training"),
+    ):
+        saved.write_bytes(content)
         message = one_error(project, "train", name, "--resume", str(saved))
-        assert "is damaged" in message
-        assert "choose another file" in message
+        assert expected in message
+        assert "choose a file of results/checkpoints" in message
     assert "there is no file" in one_error(project, "train", name, "--resume", "nowhere")
 
 

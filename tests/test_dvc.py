@@ -20,8 +20,8 @@ FIRST = "dvc exp run -S suite=ci"
 AGAIN = "dvc repro 2>&1 | grep"
 DOCUMENT = ROOT / "docs" / "dvc.md"
 UP_TO_DATE = "Data and pipelines are up to date."
-CACHED = {"data", "extractors", "real", "runs", "report.html", "tables", "figures"}
-JOBS = "train|sample|features|score|tradeoff|cluster|explore|collect|report"
+CACHED = {"data", "extractors", "real", "runs", "report.html", "tables", "figures", "explorer"}
+TARGETS = ("data", "benchmark", "all")  # rules without a job of their own
 
 
 class Page:
@@ -75,8 +75,10 @@ def pulled(page, tmp_path):
 
 
 def jobs(output):
-    """{rule: number of jobs} of Snakemake's table of jobs."""
-    return {rule: int(n) for rule, n in re.findall(rf"^({JOBS}) +(\d+)", output, re.M)}
+    """{rule: number of jobs} of the lines that say what was planned."""
+    planned = ", ".join(re.findall(r"^\d+ jobs: (.*)$", output, re.M))
+    numbers = {rule: int(n) for rule, n in re.findall(r"(\w+) (\d+)", planned)}
+    return {rule: n for rule, n in numbers.items() if rule not in TARGETS}
 
 
 def test_stages_call_snakemake_and_all_that_is_cached_persists():
@@ -218,7 +220,7 @@ def test_a_colleague_gets_everything_without_training(page):
 
 def test_after_settling_snakemake_trains_nothing(page):
     assert "fit params and code\n" in page.of("cd ../colleague && python -m gmgan settle")
-    planned = jobs(page.of("cd ../colleague && snakemake -n all"))
+    planned = jobs(page.of("cd ../colleague && snakemake -n all | grep"))
     assert planned == {"collect": 1, "report": 1}
 
 

@@ -67,7 +67,7 @@ def test_comments_and_docstrings_change_nothing(project_prints):
     path = "gmgan/training/trainer.py"
     after = project_prints(path, '"""The training step,', '"""A training step,')
     after = project_prints(
-        path, "        self.batches += 1\n", "        self.iteration += 1  # count\n"
+        path, "        self.batches += 1\n", "        self.batches += 1  # count\n"
     )
     assert before == after
 
@@ -76,8 +76,8 @@ def test_an_objective_touches_its_own_runs(project_prints):
     before = project_prints()
     after = project_prints(
         "gmgan/models/objectives/acgan.py",
-        "softplus(-fake[:, 0]).mean()",
-        "2 * softplus(-fake[:, 0]).mean()",
+        "return softplus(-fake[:, 0])",
+        "return 2 * softplus(-fake[:, 0])",
     )
     assert models(changed(before, after, "train")) == {"acgan"}
     assert models(changed(before, after, "score")) == {"acgan"}
@@ -99,7 +99,7 @@ def test_scores_and_report_leave_training_alone(project_prints):
     )
     assert not changed(before, after, "train")
     assert changed(before, after, "score")
-    again = project_prints("gmgan/report/figures.py", '"font.size": 9', '"font.size": 8')
+    again = project_prints("gmgan/report/style.py", '"font.size": 9', '"font.size": 8')
     assert after["score"] == again["score"]
     assert after["collect"] == again["collect"]
     assert after["report"] != again["report"]

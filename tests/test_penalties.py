@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from gmgan.config.models import InterpolatePenalty, SquaredGradientPenalty
-from gmgan.models.objectives import base
+from gmgan.models.objectives import gan
 from gmgan.models.penalties import interpolates, squared_gradient
 from gmgan.models.step import Batch, StepDiscriminator
 
@@ -37,7 +37,7 @@ def value(penalty, network, seed=0):
     real, fake = (torch.randn(50, 2, generator=stream, requires_grad=True) for _ in range(2))
     none = torch.zeros(50)
     batch = Batch(real, none, fake, None, none, none, none, none, stream)
-    D = StepDiscriminator(network(), base.Objective({}, 0, 1).source, nullcontext())
+    D = StepDiscriminator(network(), gan.Objective({}, 0, 1).source, nullcontext())
     D.pair(batch)
     return penalty(batch, D), batch
 

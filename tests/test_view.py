@@ -48,14 +48,13 @@ def shown(tmp_path, **options):
 def test_a_log_gets_plain_lines_and_each_failure_at_once(tmp_path):
     lines = shown(tmp_path)
     failed = f"failed: train digits.gan.K1.s1: no space left; free some ({tmp_path / 'train.log'})"
-    assert lines[:2] == [
-        "suite s",
-        "0 of 6 jobs done, about 1 min 38 s left",
-    ]  # 3 x 65 s, two cores
-    assert lines[2] == failed
-    assert lines[3] == "gmgan: error: a mistake"
-    assert lines[4].startswith("1 of 6 jobs done in ")
-    assert lines[5:] == [failed]
+    assert lines[0] == "suite s"
+    assert lines[1].startswith("6 jobs: train 3")
+    assert lines[2] == "0 of 6 jobs done, about 1 min 38 s left"  # 3 x 65 s, two cores
+    assert lines[3] == failed
+    assert lines[4] == "gmgan: error: a mistake"
+    assert lines[5].startswith("1 of 6 jobs done in ")
+    assert lines[6:] == [failed]
 
 
 def test_failures_are_shown_even_if_quiet(tmp_path):

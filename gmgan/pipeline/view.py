@@ -111,7 +111,7 @@ class View(logging.Handler):
         if self.dry_run:
             self._print("\n".join(summary(self.title, jobs, self.expected)))
         elif not self.quiet:
-            self._print(self.title)
+            self._print(f"{self.title}\n{counted(jobs)}")
             if self.console.is_terminal:
                 self.live = Live(
                     get_renderable=self._picture, console=self.console, refresh_per_second=2
@@ -223,16 +223,21 @@ def last_line(log: Path | None) -> str:
     return said[-1].removeprefix("gmgan: error: ") if said else ""
 
 
+def counted(jobs: list[Job]) -> str:
+    """How many jobs there are, and how many of each stage."""
+    rules = Counter(job.rule for job in jobs).most_common()
+    return f"{len(jobs):,} jobs: " + ", ".join(f"{rule} {n:,}" for rule, n in rules)
+
+
 def summary(title: str, jobs: list[Job], expected: Expected) -> list[str]:
     """What a dry run says, on one screen: jobs by stage, trainings by data set, expected time."""
     if not jobs:
         return [title, "nothing to do: everything is there and up to date"]
-    rules = Counter(job.rule for job in jobs).most_common()
     trained: dict[str, Counter[str]] = defaultdict(Counter)
     for run in (str(job.wildcards["run"]) for job in jobs if job.rule == "train"):
         dataset, model, *_ = run.split(".")
         trained[dataset][model] += 1
-    lines = [title, f"{len(jobs):,} jobs: " + ", ".join(f"{r} {n:,}" for r, n in rules)]
+    lines = [title, counted(jobs)]
     for dataset, models in sorted(trained.items())[:12]:
         each = ", ".join(f"{model} {n}" for model, n in sorted(models.items()))
         lines.append(f"  train on {dataset}: {each}")

@@ -1,5 +1,6 @@
 """What every auxiliary network has, and what it is told when it is made."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,7 @@ class Parts:
     def of(
         cls, prior: Any, discriminator: Any, n_classes: int, network: Callable[[int], nn.Module]
     ) -> "Parts":
+        """The parts of a model with this prior and this discriminator."""
         return cls(
             n_components=prior.n_components,
             dim=prior.dim,
@@ -39,7 +41,7 @@ class Parts:
         )
 
 
-class Auxiliary(nn.Module):
+class Auxiliary(nn.Module, ABC):
     """A network with losses of its own. It is trained by the optimizer of the generator.
 
     It is made by `Auxiliary(options, parts)`, where options is the entry in params.yaml, or the
@@ -50,6 +52,6 @@ class Auxiliary(nn.Module):
         """What is added to the loss of D: a scalar, or None."""
         return None
 
+    @abstractmethod
     def generator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
         """What is added to the loss of G: a scalar. Its gradients train this network, too."""
-        raise NotImplementedError

@@ -1,5 +1,6 @@
 """What every objective has, with the values of an unsupervised GAN."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from torch import Tensor
@@ -7,7 +8,7 @@ from torch import Tensor
 from gmgan.models.step import Batch, StepDiscriminator
 
 
-class Objective:
+class Objective(ABC):
     """The losses of generator and discriminator.
 
     n_outputs: outputs of the discriminator per sample; conditional: True if the generator is given
@@ -31,16 +32,16 @@ class Objective:
         """
         return None
 
+    @abstractmethod
     def discriminator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
         """The loss of D: a scalar."""
-        raise NotImplementedError
 
+    @abstractmethod
     def generator_loss(self, batch: Batch, D: StepDiscriminator) -> Tensor:
         """The loss of G for each generated sample (N), of which the mean is taken, or a scalar.
 
         Learned weights of a mixture need one for each sample.
         """
-        raise NotImplementedError
 
     def source(self, outputs: Tensor) -> Tensor:
         """One number per sample (N), the larger the more real D takes it to be.
