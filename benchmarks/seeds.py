@@ -1,11 +1,14 @@
 """Several seeds of one model trained as one: weights and data have a leading dimension of seeds."""
 
 import copy
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from torch.func import functional_call, stack_module_state, vmap
 
 from gmgan.config.models import Training
+from gmgan.models.step import Batch, StepDiscriminator
 from gmgan.pixels import to_model_range
 from gmgan.training.optimizer import adam
 from gmgan.training.trainer import Trainer
@@ -36,7 +39,7 @@ class SeedsTogether:
         first = self.trainers[0]
         index = torch.stack([trainer._next_indices() for trainer in self.trainers])
         for trainer in self.trainers:
-            trainer.iteration += 1
+            trainer.batches += 1
         latents = zip(*(trainer._latent() for trainer in self.trainers), strict=True)
         k, _, eps = (torch.stack(parts) for parts in latents)
         real = to_model_range(first.samples[index])
@@ -49,14 +52,14 @@ class SeedsTogether:
         else:
             both = self._run("discriminator", torch.cat([real, fake.detach()], 1))
             real_out, fake_out = both.split(real.shape[1], 1)
-        d_loss = vmap(lambda a, b: self.objective.discriminator_loss(a, b, None, None))(
+        d_loss = vmap(partial(_loss, self.objective.discriminator_loss))(
             real_out.float(), fake_out.float()
         )
         self._descend("discriminator", d_loss)
 
         self._learns(False)
         out = self._run("discriminator", fake).float()
-        g_loss = vmap(lambda a: self.objective.generator_loss(a, None))(out)
+        g_loss = vmap(partial(_loss, self.objective.generator_loss))(out, out)
         self._descend("generator", g_loss)
         return torch.stack([d_loss, g_loss], 1).detach()
 
@@ -78,3 +81,18 @@ class SeedsTogether:
         self.optimizers[part].zero_grad()
         losses.sum().backward()
         self.optimizers[part].step()
+
+
+class _Outputs:
+    """Stands for a discriminator whose outputs are known: it gives back what it is given."""
+
+    batch_statistics = True
+
+    def __call__(self, outputs):
+        return outputs
+
+
+def _loss(loss, real, fake):
+    """A loss of an objective, from the outputs of D for real and generated samples."""
+    batch = Batch(real, None, fake, None, None, None, None, None, None)
+    return loss(batch, StepDiscriminator(_Outputs(), None, nullcontext())).mean()

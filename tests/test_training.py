@@ -394,7 +394,7 @@ def test_a_checkpoint_of_other_settings_or_code_is_refused(params, tmp_path):
 def test_a_damaged_checkpoint_is_named(make_runner, tmp_path):
     runner, path = make_runner(), tmp_path / "checkpoint.safetensors"
     path.write_bytes(b"no checkpoint" * 50)
-    with pytest.raises(GmganError, match=f"{path} is damaged"):
+    with pytest.raises(GmganError, match=f"{path} is no checkpoint of a training"):
         runner.run(runner.job("train", run="toy-ring-ci.gan.K1.s0"), path)
 
 

@@ -269,7 +269,7 @@ def _counts(runner: Runner, suite: str) -> list[str]:
     return [
         f"{len(runs)} runs; {len(jobs)} jobs, which profiles/slurm and profiles/cluster-generic "
         f"submit as {trainings + len(runs) + shared} and 2 local ones",
-        f"{outputs} files of runs ({outputs / len(runs):.1f} per run), {len(own)} logs, "
+        f"{outputs} files of runs ({outputs / len(runs):.1f} per run), {len(own) + 2} logs, "
         f"{outputs} entries of Snakemake's own in .snakemake/metadata",
     ]
 

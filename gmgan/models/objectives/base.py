@@ -23,7 +23,7 @@ class Objective(ABC):
     fresh_fakes = False
 
     def __init__(self, options: Any, n_classes: int, n_components: int) -> None:
-        pass
+        self.options = options
 
     def fake_classes(self, k: Tensor, y: Tensor) -> Tensor | None:
         """The classes (N) that generated samples should have, or None.
