@@ -82,7 +82,7 @@ def _cut(output, shown):
 
 def _masked(text):
     """Without what differs between machines: numbers, hashes and the width of columns."""
-    text = re.sub(r"\b[0-9a-f]{12,}\b", "#", text)
+    text = re.sub(r"\b[0-9a-f]{12,}\b|(?<=@)[0-9a-f]{8}\b", "#", text)
     return re.sub(r"[ \t]+", " ", re.sub(r"-?\d[\d.,]*(e[-+]?\d+)?", "#", text))
 
 

@@ -184,6 +184,8 @@ def _over_members(values: list[Value]) -> tuple[float, float | None]:
     if len(pairs) == 1:
         return pairs[0]
     numbers = [value for value, _ in pairs]
+    if len(set(numbers)) == 1:  # it does not use the extractor; np.std would leave rounding
+        return numbers[0], 0.0
     return float(np.mean(numbers)), float(np.std(numbers, ddof=1))
 
 

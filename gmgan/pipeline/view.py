@@ -225,7 +225,7 @@ def last_line(log: Path | None) -> str:
 
 def counted(jobs: list[Job]) -> str:
     """How many jobs there are, and how many of each stage."""
-    rules = Counter(job.rule for job in jobs).most_common()
+    rules = sorted(Counter(job.rule for job in jobs).items(), key=lambda rule: (-rule[1], rule[0]))
     return f"{len(jobs):,} jobs: " + ", ".join(f"{rule} {n:,}" for rule, n in rules)
 
 
