@@ -51,7 +51,7 @@ def test_verify_makes_a_run_again_and_sees_what_differs(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
     before = project.files()
     done = project.gmgan("verify", RUN)
-    assert done.stdout.splitlines()[-1] == "9 of 9 files are equal"
+    assert done.stdout.splitlines()[-1] == "10 of 10 files are equal"
     assert project.files() == before
     scores = project.folder / "results" / "runs" / RUN / "scores.json"
     rows = read_json(scores)["scores"]

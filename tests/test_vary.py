@@ -437,7 +437,7 @@ def test_a_suite_with_varied_values_from_data_to_page(project):
         assert row.seeds == len(rows) == 1
     claims = pd.read_csv(results / "tiny/tables/claims.csv", keep_default_na=False)
     compared = claims[(claims.metric == "quality") & (claims["compare"] == "baseline")]
-    assert set(compared.comparison) == {
+    assert set(compared.comparison) - {""} == {  # "": what this suite cannot test
         "gmgan-static.K8 against gan",
         "gmgan-static.K8.latent.sigma=0.3 against gan",
         "gmgan-static.K8.objective=hinge against gan.objective=hinge",
