@@ -110,7 +110,7 @@ def test_a_process_sees_its_gpu_alone_and_takes_one_share(machine):
 @pytest.mark.parametrize(("more", "limit"), [((), 6), (("--resources", "gpu=5"), 5)])
 def test_local_jobs_are_limited_to_gpus_times_slots(project, machine, more, limit):
     project.edit("params.yaml", "gpu_slots: 1", "gpu_slots: 3")
-    done = project.snakemake("results/data/toy-ring.json", *more, PATH=machine["PATH"])
+    done = project.snakemake("-p", "results/data/toy-ring.json", *more, PATH=machine["PATH"])
     assert re.search(rf"Provided resources: .*gpu=\D*{limit}\b", done.stdout + done.stderr)
     plan = project.snakemake("-n", "-p", "all", "--config", "suite=ci", PATH=machine["PATH"]).stdout
     asked = [line for line in plan.splitlines() if "resources:" in line and "gpu=1" in line]
