@@ -49,7 +49,7 @@ def test_a_log_gets_plain_lines_and_each_failure_at_once(tmp_path):
     lines = shown(tmp_path)
     failed = f"failed: train digits.gan.K1.s1: no space left; free some ({tmp_path / 'train.log'})"
     assert lines[0] == "suite s"
-    assert lines[1].startswith("6 jobs: train 3")
+    assert lines[1] == "6 jobs: score 3, train 3"
     assert lines[2] == "0 of 6 jobs done, about 1 min 38 s left"  # 3 x 65 s, two cores
     assert lines[3] == failed
     assert lines[4] == "gmgan: error: a mistake"
@@ -74,7 +74,7 @@ def test_a_dry_run_is_one_screen():
     lines = summary("suite paper", many, lambda job: 3600.0 if job.rule == "train" else None)
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 200
-    assert lines[1] == "6,000 jobs: train 2,000, sample 2,000, score 2,000"
+    assert lines[1] == "6,000 jobs: sample 2,000, score 2,000, train 2,000"
     assert "by measured times 2000 h 0 min on one core; 4,000 jobs were never" in "\n".join(lines)
     assert summary("s", [], lambda job: None)[1].startswith("nothing to do")
 
