@@ -20,12 +20,14 @@ README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- begin: python docs/picture.py results digits -->\n", "<!-- end -->\n"
 
 
-def write_table(results: Path) -> None:
-    """Put the best models of the page into the README, between its two marks."""
+def write_table(results: Path, dataset: str) -> None:
+    """Put the best models of a data set into the README, between its two marks."""
     text = README.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    README.write_text(before + BEGIN + (results / "tables" / "best.md").read_text() + END + after)
+    head, rule, *rows = (results / "tables" / "best.md").read_text().splitlines(keepends=True)
+    own = [row for row in rows if row.startswith(f"| {dataset} |")]
+    README.write_text("".join([before, BEGIN, head, rule, *own, END, after]))
 
 
 def draw(results: Path, dataset: str) -> None:
@@ -61,4 +63,4 @@ def draw(results: Path, dataset: str) -> None:
 
 if __name__ == "__main__":
     draw(Path(sys.argv[1]), sys.argv[2])
-    write_table(Path(sys.argv[1]))
+    write_table(Path(sys.argv[1]), sys.argv[2])

@@ -14,7 +14,8 @@ RUN = "toy-ring-ci.gan.K1.s0"
 
 def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
-    project.edit("params.yaml", "kimg: 60\n", "kimg: 480\n")  # some seconds
+    budget = "seconds\n    training:\n      kimg: {}\n"  # of toy-ring-ci
+    project.edit("params.yaml", budget.format(60), budget.format(480))  # takes some seconds
     target = f"results/runs/{RUN}/train.json"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
     environment = {**os.environ, "PYTHONPATH": str(project.folder)}
@@ -32,5 +33,7 @@ def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(fi
     assert f"kept what an interrupted call made: train {RUN}" in done.stderr
     assert record.read_bytes() == made[1]
     assert project.plan(target) == {}
-    project.edit("params.yaml", "kimg: 480\n", "kimg: 490\n")  # and its record is as good as any
+    project.edit(
+        "params.yaml", budget.format(480), budget.format(490)
+    )  # and its record is as good as any
     assert project.plan(target) == {"train": [RUN]}
