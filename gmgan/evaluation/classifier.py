@@ -30,7 +30,7 @@ class Classifier(nn.Module):
             layers += [nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out)]
             layers += [nn.MaxPool2d(2), nn.ReLU()]  # in the other order at four times the cost
             width, size = out, size // 2
-        layers += [nn.Flatten(), nn.Dropout(0.25), nn.Linear(width * size * size, feature_dim)]
+        layers += [nn.Flatten(), nn.Linear(width * size * size, feature_dim)]
         self.body = nn.Sequential(*layers, nn.ReLU())
         self.head = nn.Linear(feature_dim, n_classes)
         self.register_buffer("scale", torch.ones(()))
