@@ -77,8 +77,8 @@ def line_of(path, text):
             "unknown model 'nobody'",
         ),
         (
-            "    training:\n      kimg: 400",
-            "    training:\n      kimg: 400\n      kimg: 5",
+            "    training:\n      kimg: 3000 ",
+            "    training:\n      kimg: 5\n      kimg: 3000 ",
             "kimg",
             "given twice",
         ),
@@ -89,8 +89,8 @@ def line_of(path, text):
             "unknown model 'gann'",
         ),
         (
-            "seeds: 0-9",
-            "sedes: 0-9\n      seeds: 0",
+            "      seeds: 0-9",  # of a cell of precision
+            "      sedes: 0-9\n      seeds: 0",
             "cells.0.sedes",
             "did you mean seeds?",
         ),
@@ -141,7 +141,7 @@ def test_all_mistakes_are_listed_each_with_its_own_line(tmp_path):
         ("      kimg: 3000 ", "      kimg: -1 "),  # of mnist, which other entries extend
         ("      c: 0.467", "      c: wide"),
         ("    extends: cifar10-jpeg\n", "    extends: cifar-jpeg\n"),
-        ("    seeds: 0-9", "    seeds: 9-0"),
+        ("      seeds: 0-9", "      seeds: 9-0"),
         ("      colour: rgb", f"      colour: {'x' * 1000}"),
     ):
         assert text.count(old) == 1 or old.startswith("    extends"), old
@@ -265,9 +265,9 @@ def test_named_suites_and_models_are_shipped(params):
         assert grid.suite_runs(params, suite)
 
 
-def test_quick_has_five_models_on_two_sets_with_three_seeds_and_three_values_of_K(params):
+def test_quick_has_five_models_on_two_sets_with_ten_seeds_and_two_more_values_of_K(params):
     runs = grid.suite_runs(params, "quick")
-    assert len(runs) == len(set(runs)) == (5 + 2) * 2 * 3
+    assert len(runs) == len(set(runs)) == 2 * (5 * 10 + 2 * 3)
     assert all(run.K == 1 for run in runs if run.model in ("gan", "acgan"))
 
 
@@ -284,7 +284,7 @@ def test_paper_is_the_whole_grid(params):
 def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
     counts = {suite: len(grid.suite_runs(params, suite)) for suite in params.suites}
     assert counts == {
-        "quick": 42,
+        "quick": 112,
         "ci": 4,
         "precision": 10 * 6 + 3 * 4,
         "models": 114,
