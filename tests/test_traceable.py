@@ -93,3 +93,19 @@ def test_targets_that_no_stage_makes_are_named(project):
         done = project.snakemake("-n", target, check=False)
         assert message in done.stdout + done.stderr
         assert "No rule to produce" not in done.stdout + done.stderr
+
+
+def test_runs_of_other_vector_units_are_marked(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    record = project.folder / "results" / "runs" / RUN / "train.json"
+    units = read_json(record)["provenance"]["host"]["vector_units"]
+    record.unlink()
+    project.gmgan("train", RUN, ATEN_CPU_CAPABILITY="default")
+    restricted = read_json(record)["provenance"]["host"]["vector_units"]
+    assert restricted == "DEFAULT ATEN_CPU_CAPABILITY=default" != units
+    done = project.gmgan("verify", RUN, check=False)
+    assert f"vector_units: {restricted} -> {units}" in done.stdout
+    project.snakemake("all")
+    page = (project.folder / "results" / "report.html").read_text()
+    assert "Trained on several kinds of machine" in page
+    assert f"({restricted})" in page and f"({units})" in page

@@ -50,7 +50,8 @@ def other_machine(runner: Runner, run_name: str) -> str:
     """In what the machine and libraries of a stored run differ from these; empty if in nothing."""
     record = runner.read("train", "record", run=run_name)
     before, now = record.stamp.provenance, provenance()
-    pairs = {"processor": (before["host"]["processor"], now["host"]["processor"])}
+    told = ("processor", "vector_units")
+    pairs = {name: (before["host"].get(name), now["host"].get(name)) for name in told}
     pairs |= {
         name: (before["versions"].get(name), version) for name, version in now["versions"].items()
     }

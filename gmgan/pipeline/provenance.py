@@ -13,6 +13,7 @@ from gmgan.pipeline.files import sha256, write_text
 
 CHANGES = "changes/{changes}.patch"  # below the results folder
 NEW_FILES = (":(top,glob)*.py", ":(top,glob)*.yaml", ":(top)gmgan", ":(top)workflow")
+VECTOR_UNITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 LIBRARIES = (
     "torch",
     "torchvision",
@@ -25,7 +26,6 @@ LIBRARIES = (
 )
 
 
-@lru_cache(maxsize=1)
 def provenance() -> dict[str, Any]:
     """What made an artifact: revision of the code, versions of the libraries, the machine.
 
@@ -37,7 +37,12 @@ def provenance() -> dict[str, Any]:
         "changes": difference and sha256(difference.encode())[:16],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in LIBRARIES},
-        "host": {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "host": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "vector_units": _vector_units(),
+        },
     }
 
 
@@ -65,6 +70,7 @@ def _git(*arguments: str | Path, expected: tuple[int, ...] = (0,)) -> str | None
     return done.stdout if done.returncode in expected else None
 
 
+@lru_cache(maxsize=1)
 def _revision(difference: str | None) -> str | None:
     """The commit, and whether code or params differ from it."""
     head = _git("rev-parse", "HEAD")
@@ -85,6 +91,18 @@ def changes() -> str | None:
         patch = _git("diff", "--no-index", "--", os.devnull, name, expected=(0, 1))
         difference = (difference or "") + (patch or "")
     return difference
+
+
+def _vector_units() -> str | None:
+    """Those that torch uses, and the variables that restrict them; None in jobs without torch.
+
+    They change the last bits of a result, so that long trainings end elsewhere.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    restricted = [f"{name}={os.environ[name]}" for name in VECTOR_UNITS if name in os.environ]
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *restricted])
 
 
 def _processor() -> str:

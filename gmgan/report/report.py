@@ -240,6 +240,6 @@ def _machines(trainings: Iterable[TrainingRecord]) -> list[str]:
     for record in trainings:
         assert record.stamp is not None
         host, plural = record.stamp.provenance["host"], "s" if record.threads > 1 else ""
-        machine = f"{host['processor']}, {host['cores']} cores, {record.device}"
-        machines.add(f"{machine}, {record.threads} thread{plural} a job")
+        machine = f"{host['processor']} ({host.get('vector_units')}), {host['cores']} cores"
+        machines.add(f"{machine}, {record.device}, {record.threads} thread{plural} a job")
     return sorted(machines)
