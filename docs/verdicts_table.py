@@ -25,7 +25,7 @@ def as_markdown(folders: list[Path]) -> str:
     """A row per primary comparison, a column of verdicts per project, and how many agree."""
     table = pd.concat(dict(zip(COLUMNS, map(verdicts, folders), strict=True)), axis=1)
     lines = [f"| {' | '.join([*COMPARISON, *COLUMNS])} |", "|" + " --- |" * (len(COMPARISON) + 3)]
-    lines += [f"| {' | '.join([*key, *row])} |" for key, row in zip(table.index, table.values)]
+    lines += [f"| {' | '.join([*row[0], *row[1:]])} |" for row in table.itertuples()]
     decided = (table != "undecided").sum()
     lines.append("| | | decided | |" + "".join(f" {n} of {len(table)} |" for n in decided))
     same = table.eq(table[COLUMNS[0]], axis=0).sum()
