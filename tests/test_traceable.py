@@ -47,6 +47,15 @@ def test_what_was_not_committed_is_stored_with_the_results(project):
     assert (project.folder / "own.py").read_text() == "NEW = 1\n"
 
 
+def test_a_copy_inside_another_repository_has_no_revision(project):
+    git(project, "init", "-q")
+    git(project, "commit", "-qm", "of something else", "--allow-empty")
+    (project.folder / ".git" / "info" / "exclude").write_text("*\n")
+    project.gmgan("prepare", "toy-ring")
+    made = read_json(project.folder / "results" / "data" / "toy-ring.json")["provenance"]
+    assert made["revision"] is None and made["changes"] is None
+
+
 def test_verify_makes_a_run_again_and_sees_what_differs(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
     before = project.files()

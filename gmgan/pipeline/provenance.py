@@ -72,8 +72,8 @@ def _git(*arguments: str | Path, expected: tuple[int, ...] = (0,)) -> str | None
 
 @lru_cache(maxsize=1)
 def _revision(difference: str | None) -> str | None:
-    """The commit, and whether code or params differ from it."""
-    head = _git("rev-parse", "HEAD")
+    """The commit, and whether code or params differ from it; None outside a checkout."""
+    head = _git("rev-parse", "HEAD") if difference is not None else None
     return head and head.strip() + ("+changes" if difference else "")
 
 
@@ -81,8 +81,11 @@ def _revision(difference: str | None) -> str | None:
 def changes() -> str | None:
     """What differs from the commit, as a patch: files that Git knows, and new code and params.
 
-    Results in Git are neither. Empty if nothing differs; None outside a checkout.
+    Results in Git are neither. Empty if nothing differs; None outside a checkout, and for a copy
+    of the project inside a checkout of something else.
     """
+    if not _git("ls-files", "gmgan/__init__.py"):
+        return None
     others = (":(top,exclude)results", ":(top,exclude)dvc.lock", ":(top,exclude).dvc")
     difference = _git("diff", "--binary", "HEAD", "--", ":/", *others)
     new = ("ls-files", "--others", "--exclude-standard", "-z", "--", *NEW_FILES)
