@@ -192,8 +192,9 @@ def test_words_are_explained(page):
     )
     assert {"FID", "kimg", "GM-GAN"} <= meanings.keys()
     assert page.locator("#glossary dt").count() >= len(meanings)
-    ids = page.locator("section#digits-ci abbr").all_text_contents()
-    assert len(ids) == len(set(ids))  # once in a section
+    words = page.locator("section#digits-ci abbr").all_text_contents()
+    words = [word for word in words if word != "†"]  # the mark of a note, as often as needed
+    assert len(words) == len(set(words))  # once in a section
 
 
 def test_tables_are_copied_as_text(page, finished):

@@ -16,9 +16,14 @@ def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def rows_by_run(table: pd.DataFrame, columns: list[str] = PER_ROW) -> dict[str, list[list[Any]]]:
-    """{run: rows} of a tidy score table: lists in the order of `columns`, None where empty."""
+    """{run: rows} of a tidy score table: lists in the order of `columns`, None where empty.
+
+    Values have ten digits, which keeps the page smaller; scores.csv has all.
+    """
     rows: dict[str, list[list[Any]]] = {}
-    for row in plain(table.loc[table.metric.notna(), ["run", *columns]]):
+    scored = table.loc[table.metric.notna(), ["run", *columns]]
+    scored = scored.assign(value=scored.value.map(lambda value: float(f"{value:.10g}")))
+    for row in plain(scored):
         rows.setdefault(row.pop("run"), []).append(list(row.values()))
     return rows
 

@@ -16,12 +16,16 @@ from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.pixels import PALETTE
 from gmgan.report.style import COLOURS, STYLE, Styles, legend_below, log_scale, make_panels, svg
 
+CURVE_POINTS = 100  # of a line: more cannot be seen, and fill the page
+
 
 @matplotlib.rc_context(STYLE)
 def training_curves(histories: pd.DataFrame) -> str:
     """Losses (top) and mean discriminator outputs (bottom) against kimg, a column per model.
 
-    histories (DataFrame): title, seed, kimg, loss_d, loss_g, d_real, d_fake. Returns SVG.
+    Lines are medians over seeds of a mean over five entries, bands reach from the lowest to the
+    highest seed. histories (DataFrame): title, seed, kimg, loss_d, loss_g, d_real, d_fake.
+    Returns SVG.
     """
     titles = histories.title.unique()
     columns = min(4, len(titles))
@@ -43,13 +47,17 @@ def training_curves(histories: pd.DataFrame) -> str:
             pair[0].set_visible(False)
             pair[1].set_visible(False)
             continue
-        seeds = histories[histories.title == titles[i]].groupby("seed")
+        own = histories[histories.title == titles[i]]
         for axis, (ylabel, *lines) in zip(pair, series, strict=True):
             for name, label, colour, dash in lines:
-                style = {"color": COLOURS[colour], "ls": dash, "lw": 0.9, "alpha": 0.8}
-                for j, (_, history) in enumerate(seeds):
-                    smooth = history[name].rolling(5, min_periods=1).mean()
-                    axis.plot(history.kimg, smooth, label=None if j else label, **style)
+                smooth = own.groupby("seed")[name].rolling(5, min_periods=1).mean()
+                over_seeds = (
+                    smooth.droplevel("seed").groupby(own.kimg).agg(["median", "min", "max"])
+                )
+                shown = over_seeds[:: -(-len(over_seeds) // CURVE_POINTS)]
+                axis.plot(shown["median"], color=COLOURS[colour], ls=dash, lw=1.2, label=label)
+                band = {"color": COLOURS[colour], "alpha": 0.2, "lw": 0}
+                axis.fill_between(shown.index, shown["min"], shown["max"], **band)
             if column == 0:
                 axis.set_ylabel(ylabel)
                 axis.legend(fontsize=7, loc="best")
