@@ -1,6 +1,7 @@
 """params.yaml: what is shipped, and that every mistake is named with its place."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -133,8 +134,9 @@ def test_the_line_is_the_line(tmp_path):
         load(path)
 
 
-def test_all_mistakes_are_listed_each_with_its_own_line(tmp_path):
-    path = changed(tmp_path, "threads: 1", "threads: 0")
+def test_all_mistakes_are_listed_each_with_its_own_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = changed(Path(), "threads: 1", "threads: 0")
     text = path.read_text()
     for old, new in (
         ("suite: quick", "suite: quik"),
@@ -172,8 +174,8 @@ def test_all_mistakes_are_listed_each_with_its_own_line(tmp_path):
             ),
             (
                 "seeds: 9-0",
-                "suites.precision.cells.0.seeds: a seed is a number or a range such as 0-4 "
-                "(got '9-0')",
+                "suites.precision.cells.0.seeds: a seed is a number or a range such as 0-4, "
+                "of at most 5,000 (got '9-0')",
             ),
         )
     ]
@@ -224,6 +226,94 @@ def test_single_values_ranges_and_blocks(tmp_path):
     path.write_text(TEXT + suite.removeprefix("\n"))
     runs = grid.suite_runs(load(path), "short")
     assert runs == [Run("digits", "gmgan-static", 10, seed) for seed in (0, 1, 2, 7)]
+
+
+def nested(before, after, count):
+    """A key `more` with so many levels."""
+    return f"more: {before * count}1{after * count}\n"
+
+
+BOMB = "".join(f"a{i}: &a{i} [{f'*a{i - 1}, ' * 9}]\n" for i in range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (f"a0: &a0 [x, x]\n{BOMB}", "more than 300,000 characters with aliases written out"),
+        ("more: &a [*a]\n", "an alias stands for what is around it, or for nothing"),
+        ("more: *nothing\n", "an alias stands for what is around it, or for nothing"),
+        (nested("{a: ", "}", 3000), "more than 30 levels"),
+        (nested("[", "]", 100_000), "more than 30 levels"),
+        (nested("[", "", 100_000), "more than 30 levels"),
+        ("more: [" + "x, " * 301 + "]\n", "more than 300 entries"),
+        ("more: [[" + "x, " * 1001 + "]]\n", "more than 1000 entries"),
+        ("# " + "x" * 300_000, "MB, at most 0.3 are read"),
+        ("more: 2001-99-99\n", "not valid YAML: month must be in 1..12"),
+        (f"more: {'9' * 5000}\n", "not valid YAML: Exceeds the limit (4300 digits)"),
+        (b"more: \xff\n", "not valid YAML: 'utf-8' codec can't decode byte 0xff"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_cannot_be_built_is_refused_before(tmp_path, more, message):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(TEXT.encode() + (more if isinstance(more, bytes) else more.encode()))
+    with pytest.raises(GmganError, match=re.escape(message)) as caught:
+        load(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= 300
+
+
+def test_aliases_may_be_used(tmp_path):
+    path = changed(tmp_path, "      c: 0.5 ", "      c: &c 0.5 ")
+    path.write_text(path.read_text().replace("      sigma: 0.1 ", "      sigma: *c ", 1))
+    assert load(path).datasets["toy-ring"].latent.sigma == 0.5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("      kimg: 400", "      kimg: .inf", "Input should be a finite number (got inf)"),
+        ("      kimg: 400", "      kimg: 1.0e+300", "at most 10,000,000: that takes years"),
+        ("learning_rate: 1.0e-3", "learning_rate: 1000", "at most 10: Adam moves"),
+        ("      sigma: 0.1 ", "      sigma: .inf ", "Input should be a finite number (got inf)"),
+        ("      dim: 16 ", "      dim: 1000000000 ", "at most 16,384: a layer of this width"),
+        ("      n_fake: 10000", f"      n_fake: {10**12}", "at most 10,000,000: so many samples"),
+        ("      batch_size: 128", "      batch_size: 1000000000", "at most 65,536: a batch"),
+        ("      modes: 8", "      modes: 1000000000", "at most 10,000: every component or class"),
+        ("      modes: 8", "      modes: '8'", "Input should be a valid integer (got '8')"),
+        ("      side: 3", "      side: 101", "at most 100: every mode needs samples of its own"),
+        ("  threads: 1", "  threads: 1000000", "at most 1,024: no machine has so many cores"),
+        ("  threads: 1", "  threads: true", "Input should be a number (got True)"),
+        ("    seeds: 0-2", "    seeds: 0-200000", "or a range such as 0-4, of at most 5,000"),
+        ("    seeds: 0-2", "    seeds: 0-4200", "the suites have 5"),
+        ("    seeds: 0-2", f"    seeds: {2**70}", "at most 4,294,967,295: a seed has 32 bits"),
+        ("    seeds: 0-2", "    seeds: [1, 0-2]", "1 is given twice; keep one"),
+        ("    seeds: 0-2", "    seeds: [true]", "Input should be a number (got True)"),
+        ("    K: 10\n", "    K: 1000000000000\n", "at most 10,000: every component or class"),
+        ("    - gan\n", "    - gan\n    - gan\n", "'gan' is given twice; keep one"),
+        ("    baseline: gan\n", "    baseline: gmgan-static\n", "it is the model itself"),
+        ("init_from: gan-mlp", "init_from: gmgan-finetuned-wide", "it is the model itself"),
+        (
+            "extractors: classifier-digits",
+            "extractors: [classifier-digits, classifier-digits]",
+            "'classifier-digits' is given twice",
+        ),
+        ("title: 8 Gaussians on a circle\n", "title: ' '\n", "a title is one line of text"),
+        ("suite: quick", f"suite: {'q' * 100_000}", "unknown suite 'qqq"),
+    ],
+)
+def test_nonsense_is_refused_with_the_reason(tmp_path, old, new, message):
+    with pytest.raises(GmganError, match=re.escape(message)) as caught:
+        load(changed(tmp_path, old, new))
+    assert all(len(line) <= 300 for line in str(caught.value).split("\n"))
+
+
+def test_long_chains_are_refused(tmp_path):
+    entries = (
+        "".join(f"  m{i}:\n    extends: m{i + 1}\n    title: M{i}\n" for i in range(25))
+        + "  m25:\n    extends: gan\n    title: M\n"
+    )
+    with pytest.raises(GmganError, match="more than 20 models extend each other"):
+        load(changed(tmp_path, "models:\n", f"models:\n{entries}"))
 
 
 def test_broken_yaml_and_missing_file(tmp_path):

@@ -243,7 +243,7 @@ def test_a_parameter_of_some_models_is_left_out_of_the_others(with_suite):
         (GAN, "prior.covariance=full", "prior.covariance: unknown key 'covariance'; known: kind"),
         (MNIST, "penalties=gradient-penalty", "a penalty needs a discriminator"),
         (STATIC, "prior=normal", "has one normal prior, so K must be 1, got 10"),
-        (STATIC, "training.kimg=Infinity", "has no place in a run's name"),
+        (STATIC, "training.kimg=Infinity", "Input should be a finite number (got inf)"),
     ],
 )
 def test_impossible_changes_are_one_line(params, name, change, message):

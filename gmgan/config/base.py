@@ -1,6 +1,6 @@
-"""What all entries of params.yaml share: strict fields, errors, names, unions by kind."""
+"""What all entries of params.yaml share: strict fields, bounds, errors, names, unions by kind."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from types import NoneType
@@ -10,16 +10,22 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     ModelWrapValidatorHandler,
+    PositiveFloat,
+    PositiveInt,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
-from pydantic_core.core_schema import with_info_plain_validator_function
+from pydantic_core.core_schema import (
+    no_info_wrap_validator_function,
+    with_info_plain_validator_function,
+)
 
-from gmgan.errors import unknown_name
+from gmgan.errors import shortened, unknown_name
 from gmgan.plugins import is_plugin
 
 _LONGEST_VALUE = 100  # characters of a wrong value that an error shows
@@ -56,9 +62,12 @@ def mistakes(lines: Iterable[tuple[Location, str] | tuple[Location, str, str]]) 
 
 
 class Strict(BaseModel):
-    """Unknown keys are errors and values never change. A single value is a list of one."""
+    """Unknown keys are errors, numbers are finite, and values never change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A single value is a list of one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def known_keys(cls) -> list[str]:
@@ -77,6 +86,59 @@ class Strict(BaseModel):
         except ValidationError as error:
             known = cls.known_keys()
             raise mistakes((e["loc"], _text(e, known), e["type"]) for e in error.errors()) from None
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """Annotation of a number: not above `most`, and no boolean; errors give the reason."""
+
+    most: int
+    reason: str
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        def check(given: Any, validate: Callable[[Any], Any]) -> Any:
+            if isinstance(given, bool):
+                raise ValueError(f"Input should be a number (got {given})")
+            value = validate(given)
+            if value > self.most:
+                shown = shortened(str(given), _LONGEST_VALUE)
+                raise ValueError(f"at most {self.most:,}: {self.reason} (got {shown})")
+            return value
+
+        return no_info_wrap_validator_function(check, handler(source))
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    seen: set[str] = set()
+    for text in map(repr, values):
+        if text in seen:
+            raise ValueError(f"{shortened(text, _LONGEST_VALUE)} is given twice; keep one")
+        seen.add(text)
+    return values
+
+
+def _title(title: str) -> str:
+    if not title.strip() or not title.isprintable():
+        raise ValueError("a title is one line of text")
+    return title
+
+
+Distinct = AfterValidator(_distinct)  # annotation of a list
+Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
+Whole = Annotated[PositiveInt, Field(strict=True)]  # '7' is a text
+# Numbers of params.yaml. Each bound (ours) is far above what anybody has used, and below what would
+# fill the memory or take longer than a life.
+Samples = Annotated[Whole, AtMost(10_000_000, "so many samples do not fit into memory")]
+Width = Annotated[Whole, AtMost(16_384, "a layer of this width does not fit into memory")]
+Groups = Annotated[Whole, AtMost(10_000, "every component or class needs samples of its own")]
+Pixels = Annotated[Whole, AtMost(1024, "the networks are made for small images")]
+Times = Annotated[Whole, AtMost(100_000, "more takes too long and changes little")]
+Batch = Annotated[Whole, AtMost(65_536, "a batch must fit into memory")]
+Kimg = Annotated[PositiveFloat, AtMost(10_000_000, "that takes years")]
+Rate = Annotated[PositiveFloat, AtMost(10, "Adam moves each weight by about the rate in a step")]
+Scale = Annotated[PositiveFloat, AtMost(1_000_000, "float32 has seven digits")]
 
 
 @dataclass(frozen=True)

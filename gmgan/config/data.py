@@ -2,17 +2,27 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from gmgan.config.base import ByKind, PluginName, Strict
+from gmgan.config.base import (
+    AtMost,
+    ByKind,
+    Groups,
+    Pixels,
+    PluginName,
+    Samples,
+    Scale,
+    Strict,
+    Whole,
+)
 
 
 class PointSource(Strict):
     """2-D points from equal, isotropic Gaussians, labelled by mode."""
 
-    std: PositiveFloat
-    n_train: PositiveInt
-    n_test: PositiveInt
+    std: Scale
+    n_train: Samples
+    n_test: Samples
     sample_shape: ClassVar[tuple[int, ...]] = (2,)
 
 
@@ -20,8 +30,8 @@ class RingSource(PointSource):
     """`modes` Gaussians at equal angles on a circle."""
 
     kind: Literal["ring"]
-    modes: PositiveInt
-    radius: PositiveFloat
+    modes: Groups
+    radius: Scale
 
     @property
     def n_classes(self) -> int:
@@ -32,8 +42,8 @@ class GridSource(PointSource):
     """`side` x `side` Gaussians, `spacing` apart, centred on the origin."""
 
     kind: Literal["grid"]
-    side: PositiveInt
-    spacing: PositiveFloat
+    side: Annotated[Whole, AtMost(100, "every mode needs samples of its own")]
+    spacing: Scale
 
     @property
     def n_classes(self) -> int:
@@ -60,7 +70,7 @@ class TorchvisionSource(Strict):
     """
 
     kind: OfficialName
-    size: PositiveInt | None = None
+    size: Pixels | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -85,11 +95,11 @@ class ImagesSource(Strict):
     kind: Literal["images"]
     path: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
-    size: Annotated[int, Field(ge=8)]
+    size: Annotated[Pixels, Field(ge=8)]
     colour: Literal["grey", "rgb"] = "rgb"
     resize: Literal["crop", "stretch", "none"] = "crop"
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    classes: PositiveInt | None = None
+    classes: Groups | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -109,10 +119,10 @@ class PluginSource(Strict):
     """
 
     kind: PluginName
-    sample_shape: tuple[PositiveInt, ...]
-    classes: PositiveInt | None = None
+    sample_shape: tuple[Pixels, ...]
+    classes: Groups | None = None
     centres: list[tuple[float, float]] | None = None
-    std: PositiveFloat | None = None
+    std: Scale | None = None
     options: dict[str, JsonValue] = {}
 
     @property

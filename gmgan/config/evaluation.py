@@ -3,9 +3,26 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from gmgan.config.base import ByKind, PluginName, Strict, one_of
+from gmgan.config.base import (
+    AtMost,
+    Batch,
+    ByKind,
+    Distinct,
+    Groups,
+    Kimg,
+    PluginName,
+    Rate,
+    Samples,
+    Scale,
+    Strict,
+    Times,
+    Title,
+    Whole,
+    Width,
+    one_of,
+)
 from gmgan.plugins import load as load_code
 
 
@@ -16,13 +33,13 @@ class ClassifierExtractor(Strict):
     """
 
     kind: Literal["classifier"]
-    channels: Annotated[list[PositiveInt], Field(min_length=1)]
-    feature_dim: PositiveInt
-    kimg: PositiveFloat
-    batch_size: PositiveInt = 128
-    learning_rate: PositiveFloat = 1e-3
-    shift: Annotated[int, Field(ge=0)] = 1
-    members: PositiveInt = 1
+    channels: Annotated[list[Width], Field(min_length=1, max_length=20)]
+    feature_dim: Width
+    kimg: Kimg
+    batch_size: Batch = 128
+    learning_rate: Rate = 1e-3
+    shift: Annotated[int, Field(ge=0, strict=True), AtMost(512, "images are small")] = 1
+    members: Annotated[Whole, AtMost(100, "each is trained")] = 1
 
 
 class InceptionExtractor(Strict):
@@ -39,8 +56,8 @@ class InceptionExtractor(Strict):
 
 Extractor = Annotated[ClassifierExtractor | InceptionExtractor, ByKind()]
 ExtractorName = Annotated[str, one_of("extractors")]
-AtLeastTwo = Annotated[int, Field(ge=2)]
-Scales = Annotated[list[PositiveFloat], Field(min_length=2)]
+AtLeastTwo = Annotated[Samples, Field(ge=2)]
+Scales = Annotated[list[Scale], Field(min_length=2, max_length=100)]
 
 
 class Sweep(Strict):
@@ -65,18 +82,18 @@ class Clustering(Strict):
     """
 
     classifier: ExtractorName | None = None
-    n_generated: PositiveInt
-    kimg: PositiveFloat | None = None
-    kmeans_starts: PositiveInt = 5
-    kmeans_n: PositiveInt = 10_000
-    pca_dim: PositiveInt = 50
+    n_generated: Samples
+    kimg: Kimg | None = None
+    kmeans_starts: Times = 5
+    kmeans_n: Samples = 10_000
+    pca_dim: Width = 50
 
 
 class PluginMetric(Strict):
     """A score of the user's own: `kind` names a function (fake, real, **options) -> number."""
 
     kind: PluginName
-    title: str
+    title: Title
     better: Literal["higher", "lower"] | None = None
     options: dict[str, JsonValue] = {}
 
@@ -93,20 +110,20 @@ class Scoring(Strict):
     `vendi_samples`: the Vendi score is of so many samples.
     """
 
-    extractors: list[ExtractorName] = []
+    extractors: Annotated[list[ExtractorName], Distinct] = []
     split: Literal["train", "test"] = "train"
     n_real: AtLeastTwo
     n_fake: AtLeastTwo
-    fid_also_at: list[AtLeastTwo] = []
-    is_splits: PositiveInt | None = None
-    kid_subsets: PositiveInt = 100
+    fid_also_at: Annotated[list[AtLeastTwo], Distinct] = []
+    is_splits: Times | None = None
+    kid_subsets: Times = 100
     kid_subset_size: AtLeastTwo = 1000
-    neighbours: PositiveInt = 3
-    density_neighbours: PositiveInt = 5
+    neighbours: Groups = 3
+    density_neighbours: Groups = 5
     held_out_quality: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    ms_ssim_pairs: PositiveInt = 2000
-    ms_ssim_scales: PositiveInt | None = None
-    vendi_samples: AtLeastTwo = 1000
+    ms_ssim_pairs: Samples = 2000
+    ms_ssim_scales: Annotated[Whole, AtMost(10, "each halves the image")] | None = None
+    vendi_samples: Annotated[AtLeastTwo, AtMost(10_000, "it takes a matrix of N x N")] = 1000
 
 
 class Evaluation(Scoring):

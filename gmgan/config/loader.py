@@ -1,11 +1,12 @@
 """Read params.yaml.
 
 `load` is the only way in. It lists all mistakes at once, each with file, line, key, value and what
-is allowed.
+is allowed. The file's size, depth, lists and aliases are bounded before anything is built of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,17 @@ from gmgan.config.base import Location, section_of
 from gmgan.config.counts import count_mistakes
 from gmgan.config.params import Params
 from gmgan.errors import GmganError, unknown_name
+from gmgan.reading import read_regular, reason
 
 EXTENDABLE = {"datasets", "models", "suites"}  # sections whose entries may extend each other
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is much faster
+# Bounds (ours). The file that is shipped has 17,000 characters and 9 levels.
+MOST_CHARACTERS = 300_000  # with aliases written out
+MOST_LEVELS = 30
+MOST_ITEMS = 1000  # of a list or a mapping
+MOST_ENTRIES = 300  # of a section
+LONGEST_CHAIN = 20  # entries that extend each other
+MOST_MISTAKES = 50  # that are listed
 
 
 def load(
@@ -52,12 +61,14 @@ def load(
         checked = {place[:2] for place, _ in mistaken}
         others = [name for name in params.datasets if ("datasets", name) not in checked]
         texts += [*mistaken, *count_mistakes(params, dict.fromkeys(others))]
-    for location, text in texts:
+    for location, text in texts[:MOST_MISTAKES]:
         line, key = _place(tree, raw, location)
         lines.append((line, f"{key}: {text}"))
     if lines:
-        unique = sorted(dict.fromkeys(lines), key=lambda item: item[0])
-        raise GmganError("\n".join(f"{path}:{line}: {text}" for line, text in unique))
+        unique = sorted(dict.fromkeys(lines), key=lambda item: item[0])[:MOST_MISTAKES]
+        listed = [f"{path}:{line}: {' '.join(text.split())}" for line, text in unique]
+        more = [f"{path}: and more mistakes"] if len(texts) > MOST_MISTAKES else []
+        raise GmganError("\n".join([*listed, *more]))
     assert params is not None  # else there were mistakes
     plugins.look_in(path.parent)
     return params
@@ -81,19 +92,72 @@ def _valid_part(merged: dict[str, Any], places: Iterable[Location]) -> Params | 
 def _read(path: Path) -> tuple[yaml.Node, dict[str, Any]]:
     """The file as nodes with lines, and as values."""
     try:
-        loader = LOADER(path.read_text())
+        text = read_regular(path, MOST_CHARACTERS).decode()
+        _check_bounds(text)
+        loader = LOADER(text)
         tree = loader.get_single_node()
         raw = loader.construct_document(tree) if tree else None
-    except OSError as error:
+    except FileNotFoundError as error:
         cure = "run in the project's folder or name the file with --params"
         raise GmganError(f"cannot read {path}: {error.strerror}; {cure}") from error
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", error)
         line = mark.line + 1 if mark else 1
         raise GmganError(f"{path}:{line}: not valid YAML: {problem}") from error
+    except ValueError as error:  # no UTF-8, no date, or a number with thousands of digits
+        raise GmganError(f"{path}: not valid YAML: {reason(error)}") from error
     if tree is None or not isinstance(raw, dict):
         raise GmganError(f"{path}:1: expected a mapping with the sections of params.yaml")
     return tree, raw
+
+
+@dataclass
+class _Part:
+    """A part of the file: its anchor, its characters with aliases written out, levels, items."""
+
+    anchor: str | None = None
+    characters: int = 1
+    levels: int = 0
+    items: int = 0
+    is_mapping: bool = False
+
+    def add(self, inner: "_Part") -> None:
+        self.characters += inner.characters
+        self.levels = max(self.levels, 1 + inner.levels)
+        self.items += 1
+
+
+def _check_bounds(text: str) -> None:
+    """Raise YAMLError for a text that is too deep or too large, before anything is built of it."""
+    around = [_Part()]  # the whole, then the parts that are open
+    known: dict[str, _Part] = {}  # the parts that an alias may stand for
+    for event in yaml.parse(text, LOADER):
+        part, problem = _Part(), ""
+        if isinstance(event, yaml.CollectionStartEvent):
+            is_mapping = isinstance(event, yaml.MappingStartEvent)
+            around.append(_Part(event.anchor, is_mapping=is_mapping))
+        elif isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
+            if isinstance(event, yaml.CollectionEndEvent):
+                part = around.pop()
+            elif isinstance(event, yaml.ScalarEvent):
+                part = _Part(event.anchor, 1 + len(event.value))
+            elif event.anchor in known:
+                part = replace(known[event.anchor], anchor=None)
+            else:
+                problem = "an alias stands for what is around it, or for nothing"
+            if part.anchor:
+                known[part.anchor] = part
+            around[-1].add(part)
+        most = MOST_ENTRIES if len(around) == 3 else MOST_ITEMS
+        if len(around) + part.levels > MOST_LEVELS:
+            problem = f"more than {MOST_LEVELS} levels"
+        elif around[-1].characters > MOST_CHARACTERS:
+            problem = f"more than {MOST_CHARACTERS:,} characters with aliases written out"
+        elif around[-1].items > most * (2 if around[-1].is_mapping else 1):  # keys and values
+            problem = f"more than {most} entries"
+        if problem:
+            mark: Any = event.start_mark
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
 
 
 def _complete(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> Any:
@@ -103,6 +167,9 @@ def _complete(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> 
         chain = _chain(entries, name)
         if chain[-1] in chain[:-1]:
             wrong[section, name] = f"{section} extend each other in a circle"
+        elif len(chain) > LONGEST_CHAIN:
+            wrong[section, name] = f"more than {LONGEST_CHAIN} {section} extend each other"
+            chain = chain[:1]
         elif chain[-1] not in entries:
             wrong[section, name] = unknown_name(section[:-1], str(chain[-1]), map(str, entries))
         for parent in chain[1:]:
@@ -112,11 +179,14 @@ def _complete(raw: dict[str, Any], section: str, wrong: dict[Location, str]) -> 
 
 
 def _chain(entries: Any, name: Any) -> list[Any]:
-    """An entry's name, then those that it extends; in a circle the last one is there twice."""
+    """An entry's name, then those that it extends; in a circle the last one is there twice.
+
+    It ends where it is too long.
+    """
     names = [name]
     while isinstance(name := section_of(entries, name).get("extends"), (str, int, float)):
         names.append(name)
-        if name in names[:-1]:
+        if name in names[:-1] or len(names) > LONGEST_CHAIN:
             break
     return names
 

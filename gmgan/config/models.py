@@ -6,19 +6,26 @@ from pydantic import (
     Field,
     JsonValue,
     NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
     ValidationError,
     ValidationInfo,
     model_validator,
 )
 
 from gmgan.config.base import (
+    AtMost,
+    Batch,
     ByKind,
+    Kimg,
     Location,
     Neutral,
     PluginName,
+    Rate,
+    Scale,
     Strict,
+    Times,
+    Title,
+    Whole,
+    Width,
     mistakes,
     one_of,
     section_of,
@@ -36,14 +43,16 @@ class Normalisation(Strict):
 
 
 Switch = Literal["batch_norm", "spectral_norm"]
+Widths = Annotated[list[Width], Field(min_length=1, max_length=100)]
+Weight = Annotated[NonNegativeFloat, AtMost(1_000_000, "the other losses would not count")]
 
 
 class MlpNetwork(Strict):
     """Fully connected generator and discriminator; hidden widths in order of computation."""
 
     kind: Literal["mlp"]
-    generator_widths: Annotated[list[PositiveInt], Field(min_length=1)]
-    discriminator_widths: Annotated[list[PositiveInt], Field(min_length=1)]
+    generator_widths: Widths
+    discriminator_widths: Widths
     activation: Literal["relu", "leaky-relu"] = "relu"
     generator: Normalisation = Normalisation()
     discriminator: Normalisation = Normalisation()
@@ -57,9 +66,9 @@ class DcganNetwork(Strict):
     """
 
     kind: Literal["dcgan"]
-    base_channels: PositiveInt
-    discriminator_channels: Annotated[PositiveInt | None, Neutral(None)] = None
-    max_channels: PositiveInt = 512
+    base_channels: Width
+    discriminator_channels: Annotated[Width | None, Neutral(None)] = None
+    max_channels: Width = 512
     generator: Normalisation = Normalisation(batch_norm=True)
     discriminator: Normalisation = Normalisation(batch_norm=True)
 
@@ -87,27 +96,27 @@ class Training(Strict):
     bfloat16 runs the networks in mixed precision; weights, losses, penalties and Adam stay float32.
     """
 
-    kimg: PositiveFloat
-    kimg_continued: PositiveFloat | None = None
-    batch_size: PositiveInt = 64
-    critic_steps: Annotated[PositiveInt, Neutral(1)] = 1
-    learning_rate: PositiveFloat = 2e-4
-    discriminator_learning_rate: Annotated[PositiveFloat | None, Neutral(None)] = None
+    kimg: Kimg
+    kimg_continued: Kimg | None = None
+    batch_size: Batch = 64
+    critic_steps: Annotated[Whole, AtMost(1000, "G would hardly learn"), Neutral(1)] = 1
+    learning_rate: Rate = 2e-4
+    discriminator_learning_rate: Annotated[Rate | None, Neutral(None)] = None
     decay_from: Annotated[float, Field(ge=0, le=1), Neutral(1.0)] = 1.0
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
     beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    average_half_life_kimg: Annotated[PositiveFloat | None, Neutral(None)] = None
-    average_warm_up: Annotated[float, Field(gt=0), Neutral(0.05)] = 0.05
-    snapshots: PositiveInt = 10
+    average_half_life_kimg: Annotated[Kimg | None, Neutral(None)] = None
+    average_warm_up: Annotated[Scale, Neutral(0.05)] = 0.05
+    snapshots: Annotated[Whole, AtMost(10_000, "each keeps samples in one file")] = 10
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
 class Latent(Strict):
     """Latent space: dimension d, means in [-c, c]^d, sigma as `std` or as `variance`."""
 
-    dim: PositiveInt
-    c: PositiveFloat
-    sigma: PositiveFloat
+    dim: Width
+    c: Scale
+    sigma: Scale
     sigma_is: Literal["std", "variance"] = "std"
 
 
@@ -123,10 +132,8 @@ class Mixture(Strict):
     Given weights are divided by their sum. Learned ones are trained with `weights_learning_rate`.
     """
 
-    weights: Annotated[Literal["uniform", "learned"] | list[PositiveFloat], Neutral("uniform")] = (
-        "uniform"
-    )
-    weights_learning_rate: Annotated[PositiveFloat, Neutral(0.001)] = 0.001
+    weights: Annotated[Literal["uniform", "learned"] | list[Scale], Neutral("uniform")] = "uniform"
+    weights_learning_rate: Annotated[Rate, Neutral(0.001)] = 0.001
 
 
 class StaticPrior(Mixture):
@@ -148,7 +155,7 @@ class DynamicPrior(Mixture):
 
     kind: Literal["dynamic"]
     covariance: Literal["full", "diagonal", "scalar"]
-    sigma_penalty: Annotated[NonNegativeFloat, Neutral(0.0)] = 0.0
+    sigma_penalty: Annotated[Weight, Neutral(0.0)] = 0.0
 
     @model_validator(mode="after")
     def _penalty_fits_the_covariance(self) -> Self:
@@ -180,22 +187,22 @@ class SquaredGradientPenalty(Strict):
     """
 
     kind: Literal["r1", "r2"]
-    gamma: PositiveFloat
-    every: PositiveInt = 1
+    gamma: Scale
+    every: Times = 1
 
 
 class InterpolatePenalty(Strict):
     """`weight` times (norm of D's gradient - 1)^2 between real and generated samples (WGAN-GP)."""
 
     kind: Literal["gradient-penalty"]
-    weight: PositiveFloat = 10.0
-    every: PositiveInt = 1
+    weight: Scale = 10.0
+    every: Times = 1
 
 
 class PluginPenalty(PluginEntry):
     """A penalty of the user's own."""
 
-    every: PositiveInt = 1
+    every: Times = 1
 
 
 Penalty = Annotated[SquaredGradientPenalty | InterpolatePenalty | PluginPenalty, ByKind()]
@@ -210,8 +217,8 @@ class Encoder(Strict):
     """
 
     kind: Literal["encoder"]
-    information: NonNegativeFloat = 1.0
-    reconstruction: NonNegativeFloat = 0.0
+    information: Weight = 1.0
+    reconstruction: Weight = 0.0
     network: Literal["features", "own"] = "features"
 
 
@@ -228,7 +235,7 @@ class Model(Strict):
     true for those that need class labels. `extends` copies another entry first.
     """
 
-    title: str
+    title: Title
     extends: str | None = None
     prior: Prior
     objective: Objective

@@ -2,6 +2,7 @@
 
 import re
 from functools import cached_property
+from math import prod
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -10,19 +11,31 @@ from pydantic import (
     Field,
     JsonValue,
     NonNegativeInt,
-    PositiveInt,
     ValidationInfo,
     model_validator,
 )
 
-from gmgan.config.base import Location, Neutral, Strict, mistakes, one_of, section_of
+from gmgan.config.base import (
+    AtMost,
+    Distinct,
+    Groups,
+    Location,
+    Neutral,
+    Strict,
+    Title,
+    Whole,
+    mistakes,
+    one_of,
+    section_of,
+)
 from gmgan.config.data import Source
 from gmgan.config.evaluation import Evaluation, Extractor
 from gmgan.config.models import Latent, Model, Network, PluginEntry, Training
-from gmgan.errors import GmganError, unknown_name
+from gmgan.errors import GmganError, shortened, unknown_name
 
 _Settings = TypeVar("_Settings", Latent, Training)
 Many = Field(min_length=1)
+MOST_RUNS = 5000  # (ours) of all suites together; to plan so many takes Snakemake minutes
 # A suite has a folder of its own beside these.
 RESULT_FOLDERS = (
     *(
@@ -47,7 +60,7 @@ class Dataset(Strict):
     class is named as the data set names it, for example '8' of digits.
     """
 
-    title: str
+    title: Title
     extends: str | None = None
     source: Source
     class_shares: Annotated[
@@ -95,16 +108,22 @@ class Dataset(Strict):
         return self
 
 
+Seed = Annotated[NonNegativeInt, Field(strict=True), AtMost(2**32 - 1, "a seed has 32 bits")]
+
+
 def _expand_ranges(seeds: Any) -> Any:
-    """[3, "5-7"] -> [3, 5, 6, 7]. Raises ValueError for a range that does not ascend."""
+    """[3, "5-7"] -> [3, 5, 6, 7]. Raises ValueError for a range that is too long or falls."""
     if not isinstance(seeds, list):
         return seeds
     expanded: list[Any] = []
     for seed in seeds:
-        match = re.fullmatch(r"(\d+)-(\d+)", seed) if isinstance(seed, str) else None
+        match = re.fullmatch(r"(\d{1,10})-(\d{1,10})", seed) if isinstance(seed, str) else None
         numbers = range(int(match[1]), int(match[2]) + 1) if match else [seed]
-        if isinstance(seed, str) and len(numbers) < 2:
-            raise ValueError(f"a seed is a number or a range such as 0-4 (got {seed!r})")
+        if isinstance(seed, str) and not 2 <= len(numbers) <= MOST_RUNS:
+            raise ValueError(
+                f"a seed is a number or a range such as 0-4, of at most {MOST_RUNS:,} "
+                f"(got {shortened(repr(seed), 50)})"
+            )
         expanded += numbers
     return expanded
 
@@ -122,13 +141,19 @@ class Cells(Strict):
     A range `0-2` is the seeds 0, 1, 2. `vary` gives values of parameters (gmgan/config/vary.py).
     """
 
-    datasets: Annotated[list[Annotated[str, one_of("datasets")]], Many]
-    models: Annotated[list[Annotated[str, one_of("models")]], Many]
-    K: Annotated[list[PositiveInt], Many]
-    seeds: Annotated[list[NonNegativeInt], Many, BeforeValidator(_expand_ranges)]
+    datasets: Annotated[list[Annotated[str, one_of("datasets")]], Many, Distinct]
+    models: Annotated[list[Annotated[str, one_of("models")]], Many, Distinct]
+    K: Annotated[list[Groups], Many, Distinct]
+    seeds: Annotated[list[Seed], Many, BeforeValidator(_expand_ranges), Distinct]
     vary: Annotated[
         dict[str, Annotated[list[JsonValue], Many]], BeforeValidator(_single_values)
     ] = {}
+
+    @property
+    def count(self) -> int:
+        """The number of combinations."""
+        fixed = len(self.datasets) * len(self.models) * len(self.K) * len(self.seeds)
+        return fixed * prod(len(values) for values in self.vary.values())
 
 
 class Suite(Strict):
@@ -138,7 +163,7 @@ class Suite(Strict):
     `cells` that does not give its own; without `cells` they are the only block.
     """
 
-    title: str
+    title: Title
     extends: str | None = None
     cells: Annotated[list[Cells], Many]
 
@@ -166,9 +191,9 @@ class Execution(Strict):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: PositiveInt = 1
-    gpu_slots: PositiveInt = 1
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60
+    threads: Annotated[Whole, AtMost(1024, "no machine has so many cores")] = 1
+    gpu_slots: Annotated[Whole, AtMost(64, "the jobs must fit into the memory of one GPU")] = 1
+    checkpoint_seconds: Annotated[float, Field(ge=0), AtMost(86_400, "that is a day")] = 60
 
 
 def _entry_name(name: str) -> str:
@@ -210,6 +235,28 @@ class Params(Strict):
                 lines["models", name, key] = text
         if lines:
             raise mistakes(lines.items())
+        return self
+
+    @model_validator(mode="after")
+    def _models_refer_to_others(self) -> Self:
+        lines: dict[Location, str] = {
+            ("models", name, key): f"it is the model itself; name another one or remove {key}"
+            for name, model in self.models.items()
+            for key in ("baseline", "init_from")
+            if getattr(model, key) == name
+        }
+        if lines:
+            raise mistakes(lines.items())
+        return self
+
+    @model_validator(mode="after")
+    def _suites_can_be_planned(self) -> Self:
+        total = 0
+        for name, suite in self.suites.items():
+            total += sum(cells.count for cells in suite.cells)
+            if total > MOST_RUNS:
+                text = f"up to here the suites have {total:,} runs, at most {MOST_RUNS:,} together"
+                raise mistakes([(("suites", name), f"{text}; Snakemake cannot plan more")])
         return self
 
     @cached_property
