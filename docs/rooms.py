@@ -28,7 +28,7 @@ PLACES = {  # (x, y) of each room's centre; y points downwards
     "data": (2.4, 7.0),
     "models": (6.5, 7.0),
 }
-BASE = [["config", "records"], ["runtime", "plugins", "pixels", "seeds", "errors"]]
+BASE = [["config", "records"], ["runtime", "plugins", "reading", "pixels", "seeds", "errors"]]
 ENTRANCES = {"gmgan", "__main__"}  # the package's version, and `python -m gmgan`
 BLUE, GREY = "#0072b2", "#777777"
 

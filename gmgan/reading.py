@@ -3,8 +3,8 @@
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from gmgan.errors import GmganError
 
@@ -12,7 +12,7 @@ MOST_TEXT = 100_000_000  # bytes of a JSON, CSV or HTML file; a report has 10 MB
 _LONGEST_REASON = 100  # characters of a library's error that a message shows
 
 
-def open_regular(path: Path, most: int | None = None) -> BinaryIO:
+def open_regular(path: Path, most: int | None = None) -> BufferedReader:
     """Open a file to read its bytes.
 
     Raises FileNotFoundError if there is none, and GmganError if it is a folder, pipe or device, has

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import pickle
 import tarfile
@@ -13,8 +14,9 @@ import pytest
 from PIL import Image
 
 from gmgan.config.data import ImagesSource
-from gmgan.data import digits, images, official, points
+from gmgan.data import digits, images, loose, official, points
 from gmgan.data.archives import Archives
+from gmgan.data.loose import read_loose
 from gmgan.data.splits import Splits
 from gmgan.data.thinning import thin
 from gmgan.errors import GmganError
@@ -245,10 +247,159 @@ def test_truncated_and_missing_archives(here):
     write_zip(here / "pets.zip", members())
     whole = (here / "pets.zip").read_bytes()
     (here / "pets.zip").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(GmganError, match="no whole zip file"):
+    with pytest.raises(GmganError, match="whole zip file"):
         images.read(source("pets.zip"), Archives(here))
     with pytest.raises(GmganError, match=r"no nothing.zip; put it there or set GMGAN_MIRROR"):
         images.read(source("nothing.zip"), Archives(here))
+
+
+def encoded(array, kind="PNG", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def rotated():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees, clockwise
+    return exif
+
+
+RAMP = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
+LEFT = np.zeros((8, 8, 3), np.uint8)  # the left half is white
+LEFT[:, :4] = 255
+GLASS = np.zeros((8, 8, 4), np.uint8)  # red, the left half transparent
+GLASS[..., 0], GLASS[:, 4:, 3] = 200, 255
+ON_WHITE = np.where(GLASS[..., 3:], GLASS[..., :3], 255)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (encoded(RAMP), np.rint(RAMP / 257)[..., None].repeat(3, 2)),
+        (encoded(RAMP, "TIFF"), np.rint(RAMP / 257)[..., None].repeat(3, 2)),
+        (encoded(LEFT, exif=rotated()), LEFT.transpose(1, 0, 2)),
+        (encoded(GLASS), ON_WHITE),
+        (encoded(GLASS[..., 0], transparency=200), np.full((8, 8, 3), 255)),
+        (encoded(LEFT[..., 0], transparency=0), np.full((8, 8, 3), 255)),
+    ],
+    ids=["16 bits", "16 bits TIFF", "EXIF", "RGBA", "grey transparent", "black transparent"],
+)
+def test_depth_orientation_and_transparency_of_images(here, content, expected):
+    """As stored would be: all above grey 255 saturated, not turned, hidden colours shown."""
+    write_zip(here / "a.zip", {"train/a/0.png": content, "test/a/0.png": content})
+    image = images.read(source("a.zip", size=8, resize="none"), Archives(here)).train[0]
+    assert np.array_equal(image, expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (encoded((RAMP / 65535).astype("f4"), "TIFF"), "mode F, 32 bits per pixel"),
+        (encoded(RAMP.astype("i4"), "TIFF"), "mode I, 32 bits per pixel"),
+        (encoded(RAMP, transparency=7), "16 bits with a transparent colour"),
+        (encoded(np.zeros((9500, 9500), np.uint8)), "exceeds limit of 89478485 pixels"),
+        (encoded(LEFT, "PPM"), "cannot identify image file"),  # a format of another suffix
+    ],
+)
+def test_images_whose_scale_is_unknown_or_too_large_are_refused(here, content, message):
+    write_zip(here / "a.zip", {"train/a/0.png": content, "test/a/0.png": content})
+    with pytest.raises(GmganError, match=rf"a.zip/test/a/0.png cannot be .*{message}") as caught:
+        images.read(source("a.zip", size=8), Archives(here))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) <= 300
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"a\x1b[31m"])
+def test_names_of_images_are_text(here, name):
+    folder = os.fsencode(here) + b"/f/a"
+    os.makedirs(folder)
+    with open(folder + b"/" + name + b".png", "wb") as file:
+        file.write(png((16, 16), 0))
+    with pytest.raises(GmganError, match="is not UTF-8 or has control characters"):
+        images.read(source("f"), Archives(here))
+
+
+def patched(path, **change):
+    """Change flags or the method of compression of all members of a zip."""
+    content = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := content.find(mark, at + 1)) >= 0:
+            content[at + flags] = change.get("flags", content[at + flags])
+            content[at + flags + 2] = change.get("method", content[at + flags + 2])
+    path.write_bytes(content)
+
+
+def test_what_is_no_regular_file_or_no_plain_zip_is_refused(here, monkeypatch):
+    os.mkfifo(here / "pipe")
+    os.symlink("/dev/zero", here / "zeros")
+    for name in ("pipe", "zeros"):
+        for change in ({}, {"sha256": "0" * 64}):
+            with pytest.raises(GmganError, match="is no regular file"):
+                images.read(source(name, **change), Archives(here))
+    (here / "f/train/a").mkdir(parents=True)
+    os.mkfifo(here / "f/train/a/0.png")
+    with pytest.raises(GmganError, match=r"0.png is no regular file"):
+        images.read(source("f"), Archives(here))
+    for change, message in (({"flags": 1}, "encrypted"), ({"method": 99}, "not supported")):
+        write_zip(here / "a.zip", members())
+        patched(here / "a.zip", **change)
+        with pytest.raises(GmganError, match=message):
+            images.read(source("a.zip"), Archives(here))
+    monkeypatch.setattr(images, "MOST_IMAGE_BYTES", 1_000_000)
+    with zipfile.ZipFile(here / "big.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("train/a/0.png", bytes(1_000_001))
+        archive.writestr("test/a/0.png", png((16, 16), 0))
+    with pytest.raises(GmganError, match="1,000,001 bytes, at most 1,000,000"):
+        images.read(source("big.zip"), Archives(here))
+
+
+def npz(path, header, content=b""):
+    head = header.ljust(117).encode() + b"\n"
+    npy = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + content
+    write_zip(path, {"samples.npy": npy})
+
+
+def safetensors(path, dtype, size):
+    about = {"dtype": dtype, "shape": [4, 8, 8, 3], "data_offsets": [0, 4 * 192 * size]}
+    head = json.dumps({"samples": about}).encode()
+    path.write_bytes(len(head).to_bytes(8, "little") + head + bytes(4 * 192 * size))
+
+
+@pytest.mark.parametrize("suffix", ["npz", "safetensors", "zip"])
+def test_arrays_are_checked_before_memory_is_taken(here, suffix, monkeypatch):
+    path = here / f"a.{suffix}"
+    os.mkfifo(path)
+    with pytest.raises(GmganError, match="is no regular file"):
+        read_loose(path, (8, 8, 3))
+    path.unlink()
+    if suffix == "npz":
+        shape = "{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 8, 8, 3), }"
+        for header, message in (
+            (shape % 10**13, "says that it holds 1,920,000,000,000,000 bytes"),
+            (shape % -1, "negative dimensions|too small"),
+            (shape[:20], "cannot be read as an array"),
+        ):
+            npz(path, header)
+            with pytest.raises(GmganError, match=message):
+                read_loose(path, (8, 8, 3))
+        monkeypatch.setattr(loose, "SMALL", 1_000_000)
+        np.savez_compressed(path, samples=np.zeros((6000, 8, 8, 3), np.uint8))
+        with pytest.raises(GmganError, match="says that it holds 1,152,000 bytes"):
+            read_loose(path, (8, 8, 3))
+        npz(path, shape % 1, bytes(192))
+        patched(path, method=99)
+    elif suffix == "safetensors":
+        for dtype, size in (("BF16", 2), ("F8_E4M3", 1)):
+            safetensors(path, dtype, size)
+            with pytest.raises(GmganError, match=f"must be uint8, .* got {dtype} 4 x 8 x 8 x 3"):
+                read_loose(path, (8, 8, 3))
+        safetensors(path, "UNKNOWN", 1)
+    else:
+        path.write_bytes(b"")
+    with pytest.raises(GmganError, match=r"cannot be read as|is no folder, zip") as caught:
+        read_loose(path, (8, 8, 3))
+    assert len(str(caught.value)) <= 300
 
 
 def test_zip_members_never_leave_the_archive(here):

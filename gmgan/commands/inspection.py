@@ -1,7 +1,5 @@
 """Look at a folder or zip of images before it becomes a data set."""
 
-import io
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gmgan.config.counts import Counts
-from gmgan.data.images import Files, assign, image_files
+from gmgan.data.images import Files, assign, image_files, upright
 from gmgan.errors import GmganError
 from gmgan.evaluation.neighbours import nearest_neighbours
 from gmgan.runtime.progress import Progress
@@ -27,7 +25,7 @@ class Findings:
 
     classes: images per class; sizes: images per (width, height); split: whether it has train/ and
     test/ of its own; duplicates: (held-out image, training image) that hardly differ; lossy: images
-    whose mode (transparency, more than 8 bits) is not kept, by mode.
+    whose mode (transparency, more than 8 bits) is changed, by mode.
     """
 
     counts: Counts
@@ -76,13 +74,13 @@ def _look(
         for i, (name, read_bytes) in enumerate(files.items()):
             progress.update(1)
             try:
-                with Image.open(io.BytesIO(read_bytes())) as image:
-                    picture = image.convert("RGB")
-            except (OSError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError):
+                image, mode = upright(read_bytes())
+                picture = image.convert("RGB")
+            except Exception:  # whatever Pillow makes of it
                 broken.append(name)
                 continue
-            sizes[image.size] += 1
-            modes[image.mode] += 1
+            sizes[picture.size] += 1
+            modes[mode] += 1
             small = picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
             thumbnails[i] = np.asarray(small)
             grey = grey and not np.ptp(thumbnails[i].astype(np.int16), 2).any()

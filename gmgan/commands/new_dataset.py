@@ -222,7 +222,7 @@ def _described(images: Findings, values: dict[str, object]) -> list[str]:
     if max(min(size) for size in images.sizes) > 2 * int(str(values["size"])):
         lines.append(f"note: most detail is lost at {values['size']} pixels; see --size")
     lines += [
-        f"note: {n} images of mode {mode}: transparency and depths above 8 bits are not kept"
+        f"note: {n} images of mode {mode}: transparent pixels become white, 16 bits become 8"
         for mode, n in images.lossy.items()
     ]
     if few := [name for name, n in images.classes.items() if n < LEAST_PER_CLASS]:

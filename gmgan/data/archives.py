@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 
 from gmgan.errors import GmganError
+from gmgan.reading import read_regular
+
+MOST_BYTES = 1_000_000_000  # (ours) of a fetched file; weights of extractors have 100 MB
 
 
 class Archives:
@@ -28,14 +31,14 @@ class Archives:
         """The content of the file at `local`, or of the one at `address`, downloaded once.
 
         sha256: the start of the hash that the file must have. Raises GmganError if there is no such
-        file, it cannot be downloaded, or its hash is another.
+        file, it cannot be downloaded, is too large, or its hash is another.
         """
         path = Path(local) if local else self(address.rsplit("/", 1)[1])
         if path is None:
             path = self._download(address, sha256)
         if not path.is_file():
             raise GmganError(f"no file {path}; fetch {address} and put it there")
-        content = path.read_bytes()
+        content = read_regular(path, MOST_BYTES)
         digest = hashlib.sha256(content).hexdigest()
         if not digest.startswith(sha256):
             text = f"has SHA-256 {digest[:16]}..., expected {sha256}..."

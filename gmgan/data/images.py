@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import unicodedata
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,15 +11,21 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gmgan.config.data import ImagesSource
 from gmgan.data.archives import Archives
 from gmgan.data.resizing import fit
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
+from gmgan.reading import open_regular, parsing, read_regular
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")  # of Pillow, for these suffixes
+MOST_IMAGE_BYTES = 256_000_000  # (ours) of the file of one image
+BACKGROUND = "white"  # (ours) what is seen through transparent pixels
+SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N")
+REFUSED = ("I", "F")  # Pillow's modes of 32 bits; their scale is not known
 Files = dict[str, Callable[[], bytes]]  # name -> function that gives the content
 
 
@@ -65,7 +73,7 @@ def assign(path: Path, names: Iterable[str], fraction: float) -> np.ndarray:
 def _check_hash(path: Path, expected: str) -> None:
     if path.is_dir():
         raise GmganError(f"{path}: source.sha256 is for zip files, not for folders; remove it")
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != expected:
         text = f"has SHA-256 {digest[:16]}..., expected {expected[:16]}..."
@@ -80,18 +88,28 @@ def _held_out(name: str, fraction: float) -> bool:
 def image_files(path: Path) -> Iterator[Files]:
     """The images of a folder (searched through) or a zip, in the order of their names.
 
-    Raises GmganError if it holds none or is no whole zip.
+    Raises GmganError if it holds none, is no whole zip, or a name is not UTF-8 or has control
+    characters.
     """
     if path.is_dir():
-        files = (file for file in path.rglob("*") if file.is_file())
-        yield _images(path, {file.relative_to(path).as_posix(): file.read_bytes for file in files})
+        files = (file for file in path.rglob("*") if not file.is_dir())
+        named = {file.relative_to(path).as_posix(): file for file in files}
+        yield _images(
+            path, {n: partial(read_regular, f, MOST_IMAGE_BYTES) for n, f in named.items()}
+        )
         return
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise GmganError(f"{path} is no whole zip file ({error}); fetch it again") from error
-    with archive:
-        yield _images(path, {name: partial(archive.read, name) for name in archive.namelist()})
+    with open_regular(path) as file:
+        with parsing(path, "a whole zip file", "fetch it again"):
+            archive = zipfile.ZipFile(file)
+        members = archive.infolist()
+        yield _images(path, {info.filename: partial(_member, archive, info) for info in members})
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """The content of a file in a zip; raises ValueError if it is too large."""
+    if info.file_size > MOST_IMAGE_BYTES:
+        raise ValueError(f"{info.file_size:,} bytes, at most {MOST_IMAGE_BYTES:,}")
+    return archive.read(info.filename)
 
 
 def _images(path: Path, files: Files) -> Files:
@@ -99,6 +117,10 @@ def _images(path: Path, files: Files) -> Files:
     images = {n: files[n] for n in names if PurePosixPath(n).suffix.lower() in SUFFIXES}
     if not images:
         raise GmganError(f"{path} holds no images ({', '.join(sorted(SUFFIXES))})")
+    for name in images:
+        if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+            text = f"the name {name!a} is not UTF-8 or has control characters; rename it"
+            raise GmganError(f"{path}: {text}")
     return images
 
 
@@ -110,11 +132,40 @@ def decode(path: Path, files: Files, shape: tuple[int, ...], rule: str) -> np.nd
     """
     images = np.empty((len(files), *shape), np.uint8)
     for i, (name, read_bytes) in enumerate(files.items()):
-        try:
-            with Image.open(io.BytesIO(read_bytes())) as image:
-                converted = image.convert("L" if shape[2] == 1 else "RGB")
-        except (OSError, ValueError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
-            text = f"cannot be read as an image ({error}); repair or remove it"
-            raise GmganError(f"{path}/{name} {text}") from error
-        images[i] = fit(converted, shape[0], rule, f"{path}/{name}")
+        place = f"{path}/{name}"
+        with parsing(place, "an image", "repair or remove it"):
+            image, _ = upright(read_bytes())
+            converted = image.convert("L" if shape[2] == 1 else "RGB")
+        images[i] = fit(converted, shape[0], rule, place)
     return images
+
+
+def upright(content: bytes) -> tuple[Image.Image, str]:
+    """An image with 8 bits per channel and without transparency, and Pillow's mode of the file.
+
+    It is turned as its EXIF tag says. 16 bits are scaled to 8, rounded; transparent pixels show
+    BACKGROUND. Raises ValueError for 32 bits, and whatever Pillow raises for what is no image or
+    has more pixels than `Image.MAX_IMAGE_PIXELS`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+    mode = image.mode
+    ImageOps.exif_transpose(image, in_place=True)
+    if mode in SIXTEEN_BITS:
+        _check_sixteen_bits(image)
+        wide = np.asarray(image).astype(np.uint32)
+        return Image.fromarray(((wide + 128) // 257).astype(np.uint8)), mode  # 65535 = 255 * 257
+    if mode in REFUSED:
+        raise ValueError(f"mode {mode}, 32 bits per pixel; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, BACKGROUND), image)
+    return image, mode
+
+
+def _check_sixteen_bits(image: Image.Image) -> None:
+    """Raise ValueError for 16 bits that are no grey level from 0 (black) to 65535."""
+    tags = getattr(image, "tag_v2", {})  # of TIFF: 262 is 0 where 0 is white, 258 counts the bits
+    if "transparency" in image.info or tags.get(262) == 0 or tags.get(258, (16,)) != (16,):
+        raise ValueError("16 bits with a transparent colour, 0 for white, or fewer bits in use")

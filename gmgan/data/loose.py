@@ -4,11 +4,16 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from numpy.lib import format as npy
+from safetensors import safe_open
 
 from gmgan.data.images import decode, image_files
 from gmgan.errors import GmganError
+from gmgan.reading import open_regular, parsing
+
+# (ours) An array of more bytes must be in a file of at least a 20th of its size.
+SMALL = 256_000_000
+DTYPES = {"U8": "uint8"}  # names of safetensors
 
 
 def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
@@ -21,35 +26,64 @@ def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.
     path = Path(path)
     if not path.exists():
         raise GmganError(f"no {path}; name a folder or zip of images, or an .npz or .safetensors")
-    if path.suffix not in (".npz", ".safetensors"):
-        if not path.is_dir() and not zipfile.is_zipfile(path):
-            raise GmganError(f"{path} is no folder, zip, .npz or .safetensors")
+    arrays = {".npz": _npz, ".safetensors": _safetensors}
+    if path.is_dir() or path.suffix not in arrays:
+        _check_zip(path)
         with image_files(path) as files:
             return list(files), decode(path, files, shape, "none")
-    images = _array(path)
-    if images.shape[1:] != shape:
-        sizes = f"{_text(images.shape[1:])}, the data set has {_text(shape)}"
-        raise GmganError(f"{path} holds images of {sizes}")
+    open_regular(path).close()
+    with parsing(path, "an array", "write it again"):
+        images = arrays[path.suffix](path, shape)
+    images = images.reshape(len(images), *shape)
     return [str(i) for i in range(len(images))], images
 
 
-def _array(path: Path) -> np.ndarray:
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                arrays = dict(file)
-        else:
-            arrays = load_file(path)
-    except (OSError, ValueError, zipfile.BadZipFile, SafetensorError) as error:
-        raise GmganError(f"{path} is damaged ({error})") from error
-    name = "samples" if len(arrays) != 1 else next(iter(arrays))
-    if name not in arrays:
-        raise GmganError(f"{path} has no array 'samples'; it has {', '.join(sorted(arrays))}")
-    images = arrays[name]
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or len(images) == 0:
-        given = f"{images.dtype} {_text(images.shape)}"
+def _check_zip(path: Path) -> None:
+    if path.is_dir():
+        return
+    with open_regular(path) as file:
+        if not zipfile.is_zipfile(file):
+            raise GmganError(f"{path} is no folder, zip, .npz or .safetensors")
+
+
+def _npz(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive:
+        name = _name_of([each.removesuffix(".npy") for each in archive.namelist()])
+        with archive.open(f"{name}.npy") as member:
+            old = npy.read_magic(member) == (1, 0)
+            header = (npy.read_array_header_1_0 if old else npy.read_array_header_2_0)(member)
+    _check(path, str(header[2]), header[0], shape)
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays[name]
+
+
+def _safetensors(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    with safe_open(path, framework="numpy") as file:
+        name = _name_of(file.keys())
+        stored = file.get_slice(name)
+        dtype = stored.get_dtype()
+        _check(path, DTYPES.get(dtype, dtype), tuple(stored.get_shape()), shape)
+        return file.get_tensor(name)
+
+
+def _name_of(names: list[str]) -> str:
+    """The array of images among those of a file."""
+    if len(names) != 1 and "samples" not in names:
+        raise ValueError(f"it has no array 'samples', only {', '.join(sorted(names))}")
+    return "samples" if len(names) != 1 else names[0]
+
+
+def _check(path: Path, dtype: str, stored: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Raise GmganError if an array of this type and shape is not of images of `shape`."""
+    if dtype != "uint8" or len(stored) not in (3, 4) or stored[0] == 0:
+        given = f"{dtype} {_text(stored)}"
         raise GmganError(f"{path}: samples must be uint8, N x H x W x C, got {given}")
-    return images[..., None] if images.ndim == 3 else images
+    if (*stored[1:], 1)[:3] != shape:
+        sizes = f"{_text((*stored[1:], 1)[:3])}, the data set has {_text(shape)}"
+        raise GmganError(f"{path} holds images of {sizes}")
+    size = int(np.prod(stored, dtype=object))
+    if size > max(SMALL, 20 * path.stat().st_size):
+        raise GmganError(f"{path} says that it holds {size:,} bytes of images; it is too small")
 
 
 def _text(shape: tuple[int, ...]) -> str:
