@@ -53,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except MemoryError as error:
+        print(f"gmgan: error: not enough memory {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
     except (KeyboardInterrupt, click.Abort):
         print("gmgan: interrupted", file=sys.stderr)
         return 130

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from gmgan.config.run import RunSettings
-from gmgan.errors import GmganError
 from gmgan.models.model import Model, build_model, sample
+from gmgan.reading import open_regular, parsing, read_regular
 from gmgan.seeds import derive_seed
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
@@ -51,12 +50,10 @@ class Exported:
 def load(folder: str | Path, device: torch.device | str = "cpu") -> Exported:
     """The model in `folder`. Raises GmganError if a file is missing or damaged."""
     folder = Path(folder)
-    try:
-        config = json.loads((folder / CONFIG).read_text())
+    with parsing(folder, "a whole exported model", "export again"):
+        config = json.loads(read_regular(folder / CONFIG))
+        open_regular(folder / WEIGHTS).close()
         weights = load_file(folder / WEIGHTS, device=str(device))
-    except (OSError, ValueError, SafetensorError) as error:
-        raise GmganError(f"{folder} holds no whole exported model: {error}") from error
-    try:
         model = build_model(
             RunSettings(**config["settings"]),
             tuple(config["sample_shape"]),
@@ -64,6 +61,4 @@ def load(folder: str | Path, device: torch.device | str = "cpu") -> Exported:
             device,
         )
         model.load_state_dict(weights)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise GmganError(f"{folder}: {WEIGHTS} does not fit {CONFIG}; export again") from error
     return Exported(model, config, device)

@@ -288,6 +288,10 @@ def test_bad_inception_weights_give_plain_errors(params, inception_file, tmp_pat
     with pytest.raises(GmganError, match="cannot be read as weights"):
         stage(weights=str(evil), sha256=sha256(evil)[:8])
     assert not (tmp_path / "executed").exists()
+    for wrong in ([1], torch.ones(2), None, {"a": [1]}, {1: torch.ones(2)}):
+        torch.save(wrong, text)
+        with pytest.raises(GmganError, match="cannot be read as weights"):
+            stage(weights=str(text), sha256=sha256(text)[:8])
     other = tmp_path / "other.pth"
     torch.save({"a": torch.ones(2)}, other)
     with pytest.raises(GmganError, match="not the weights of inception-v3-compat"):

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import pickle
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation import classifier
 from gmgan.evaluation.extractors import INCEPTION_ADDRESS, inception
+from gmgan.reading import parsing
 from gmgan.records import DataDescription, ExtractorDescription
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
@@ -95,14 +95,11 @@ def to_images(samples: np.ndarray, device: torch.device) -> torch.Tensor:
 def _inception(entry: InceptionExtractor, archives: Archives) -> MadeExtractor:
     try:
         content = archives.fetch(entry.weights, INCEPTION_ADDRESS, entry.sha256)
-        weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        inception(weights)  # shapes are checked here rather than an hour later
+        with parsing("the file", "weights", f"fetch {INCEPTION_ADDRESS} again"):
+            weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            arrays = {name: tensor.numpy() for name, tensor in weights.items()}
+            inception(weights)  # shapes are checked here rather than an hour later
     except GmganError as error:
         raise GmganError(f"extractors.inception.weights: {error}") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise GmganError(
-            "extractors.inception.weights: the file cannot be read as weights "
-            f"({str(error).splitlines()[0]}); fetch {INCEPTION_ADDRESS} again"
-        ) from error
     about = ExtractorDescription(kind=entry.kind, hash=hashlib.sha256(content).hexdigest())
-    return MadeExtractor({name: tensor.numpy() for name, tensor in weights.items()}, about)
+    return MadeExtractor(arrays, about)

@@ -20,6 +20,7 @@ from safetensors.numpy import save
 
 from gmgan.errors import GmganError
 from gmgan.pipeline.files import finite, png, sha256, to_json, write_bytes
+from gmgan.reading import open_regular, read_regular, reason
 from gmgan.records import Stamp
 
 STAMP = ("fingerprint", "provenance", "files", "content")
@@ -57,7 +58,7 @@ class Text(Artifact):
 
     def read(self, path: Path) -> str:
         try:
-            return path.read_text()
+            return read_regular(path).decode()
         except UnicodeDecodeError as error:
             raise Damaged("it is not UTF-8") from error
 
@@ -70,7 +71,7 @@ class Picture(Artifact):
         return png(value)
 
     def read(self, path: Path) -> bytes:
-        return path.read_bytes()
+        return read_regular(path)
 
 
 @dataclass(frozen=True)
@@ -130,9 +131,9 @@ class Json(Stamped):
 
     def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
         try:
-            content = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise Damaged(str(error)) from error
+            content = json.loads(read_regular(path))
+        except (ValueError, RecursionError) as error:
+            raise Damaged(reason(error)) from error
         stamp = _unsealed(content)
         return _restored(self.record, content, stamp), stamp
 
@@ -189,7 +190,7 @@ def hash_array(array: np.ndarray) -> str:
 
 def hash_file(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -223,12 +224,17 @@ def _unsealed(content: Any) -> dict[str, Any]:
 
 def _load(path: Path, arrays: bool = True) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and the JSON object in the header of a safetensors file."""
+    open_regular(path).close()
     try:
         with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
             loaded = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}  # noqa: SIM118
-            return loaded, json.loads((file.metadata() or {}).get("about", "{}"))
-    except (SafetensorError, ValueError) as error:
-        raise Damaged(str(error)) from error
+    # RecursionError: of JSON; TypeError, AttributeError: types that numpy does not have
+    except (SafetensorError, ValueError, RecursionError, TypeError, AttributeError) as error:
+        raise Damaged(reason(error)) from error
+    if not isinstance(about, dict):
+        raise Damaged("its header holds no JSON object")
+    return loaded, about
 
 
 @lru_cache

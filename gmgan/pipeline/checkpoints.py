@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import hash_array
 from gmgan.pipeline.files import atomic_path
+from gmgan.reading import open_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,15 +59,16 @@ class CheckpointFile:
             if self.resume:
                 raise GmganError(f"--resume: there is no file {path}")
             return None
+        open_regular(path).close()
         try:
             with safe_open(path, framework="pt") as file:
-                stored = json.loads((file.metadata() or {})["about"])
+                stored = _about(file)
                 self._refuse_others(path, stored)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError) as error:
             what = "no checkpoint of a training" if self.resume else "damaged"
             raise GmganError(f"{path} is {what} ({error}); {self._cure()}") from error
-        except (KeyError, ValueError) as error:
+        except _NOT_OURS as error:
             raise GmganError(f"{path} is no checkpoint of a training; {self._cure()}") from error
         if stored["arrays"] != {name: hash_array(t.numpy()) for name, t in tensors.items()}:
             raise GmganError(
@@ -79,9 +81,10 @@ class CheckpointFile:
     def kimg(self) -> float | None:
         """Thousands of images of the stored state; None if there is none that can be read."""
         try:
+            open_regular(self.path).close()
             with safe_open(self.path, framework="numpy") as file:
-                return _kimg(json.loads((file.metadata() or {})["about"]))
-        except (SafetensorError, OSError, KeyError, ValueError):
+                return _kimg(_about(file))
+        except (GmganError, SafetensorError, OSError, *_NOT_OURS):
             return None
 
     def remove(self) -> None:
@@ -103,6 +106,16 @@ class CheckpointFile:
     def _cure(self) -> str:
         place = "choose a file of results/checkpoints"
         return place if self.resume else "delete it and train again"
+
+
+_NOT_OURS = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
+
+
+def _about(file: Any) -> dict[str, Any]:
+    """What the header of a checkpoint holds; raises one of _NOT_OURS for any other file."""
+    stored = json.loads((file.metadata() or {})["about"])
+    stored["settings"].keys(), stored["arrays"].keys(), stored["fingerprint"], _kimg(stored)
+    return stored
 
 
 def _kimg(stored: dict[str, Any]) -> float:
