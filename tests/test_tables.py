@@ -50,6 +50,14 @@ def only(rows, kind="samples", own=()):
     return table
 
 
+def test_texts_that_a_spreadsheet_would_run_are_escaped():
+    texts = ["=1+1", "+1", "-x", "@x", "\tx", "plain", None]
+    frame = pd.DataFrame({"class": texts, "count": range(-3, 4), "mean": -0.5})
+    lines = tables.as_csv(frame).splitlines()
+    starts = ["'=1+1", "'+1", "'-x", "'@x", "'\tx", "plain", ""]
+    assert lines[1:] == [f"{text},{i - 3},-0.5" for i, text in enumerate(starts)]
+
+
 def test_cells_are_means_with_intervals_and_marks():
     table = only(frame(rows_of(FID)))
     result = {label: cells[0] for label, _, cells in table.rows}

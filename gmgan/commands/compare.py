@@ -11,8 +11,10 @@ from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline.files import write_text
 from gmgan.pipeline.index import write_index
 from gmgan.pipeline.runner import Runner
+from gmgan.reading import parsing, read_regular
 from gmgan.report import page
 from gmgan.report.compare import CELL, SCORE, compare, only_in, summary
+from gmgan.report.tables import as_csv
 
 SHOWN = 20  # rows on the terminal
 
@@ -29,7 +31,7 @@ def compare_results(runner: Runner, a: str, b: str) -> list[str]:
     only = {name: only_in(*sides) for name, sides in ((a, tables), (b, tables[::-1]))}
     name = f"{_file_name(a)}..{_file_name(b)}"
     folder = runner.results / "compare"
-    write_text(folder / f"{name}.csv", rows.to_csv(index=False))
+    write_text(folder / f"{name}.csv", as_csv(rows))
     content = page.render("compare.html.j2", a=a, b=b, rows=rows, only=only, summary=summary(rows))
     write_text(folder / f"{name}.html", content)
     write_index(runner)
@@ -56,7 +58,7 @@ def _scores(runner: Runner, name: str) -> pd.DataFrame:
         places = [runner.folder_of(name) / "scores.csv"]
     path = next((place for place in places if place.is_file()), None)
     if path:
-        return _read(path.read_text(), str(path))
+        return _read(read_regular(path).decode(errors="replace"), str(path))
     if name in runner.params.suites:
         cure = f"make it (snakemake --cores all --config suite={name} -- all)"
         raise GmganError(f"there is no {places[0]}; {cure}")
@@ -71,7 +73,8 @@ def _scores(runner: Runner, name: str) -> pd.DataFrame:
 
 
 def _read(text: str, place: str) -> pd.DataFrame:
-    table = pd.read_csv(io.StringIO(text))
+    with parsing(place, "a table of scores", "make it again"):
+        table = pd.read_csv(io.StringIO(text))
     table["varied"] = table["varied"].fillna("") if "varied" in table else ""
     if missing := {*CELL, *SCORE, "seed", "value", "extractor_hash"} - set(table):
         raise GmganError(f"{place} is no table of scores: no {', '.join(sorted(missing))}")

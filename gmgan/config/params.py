@@ -217,9 +217,9 @@ class Params(Strict):
     suite: Annotated[str, one_of("suites")]
     execution: Execution = Execution()
     datasets: dict[EntryName, Dataset]
-    networks: dict[str, Network]
+    networks: dict[EntryName, Network]
     models: dict[EntryName, Model]
-    extractors: dict[str, Extractor]
+    extractors: dict[EntryName, Extractor]
     suites: dict[Annotated[EntryName, AfterValidator(_suite_name)], Suite]
 
     @model_validator(mode="after")

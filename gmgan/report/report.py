@@ -17,6 +17,7 @@ from gmgan.report import claims, evidence, explorer, opening, page, plan, publis
 from gmgan.report.collect import score_table, sweep_table
 from gmgan.report.comparisons import Evidence
 from gmgan.report.section import Material, Section
+from gmgan.report.tables import as_csv
 from gmgan.runtime.parallel import in_parallel
 
 FAILURES = {
@@ -118,9 +119,7 @@ def report(
     )
     frames = {"claims": verdicts, "published": beside}
     frames |= {f"{s.name}.{name}": frame for s in sections for name, frame in s.frames.items()}
-    texts = {
-        f"{name}.csv": frame.to_csv(index=False) for name, frame in frames.items() if len(frame)
-    }
+    texts = {f"{name}.csv": as_csv(frame) for name, frame in frames.items() if len(frame)}
     for section in sections:
         texts |= section.texts()
     texts["best.md"] = opening.as_markdown(opened["answers"])

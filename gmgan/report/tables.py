@@ -20,6 +20,7 @@ from gmgan.report.statistics import ALPHA, compare, holm, mean_interval
 FLOOR = "real"
 Rows = tuple[str, int, str]  # model, K and varied of rows that differ in their seed only
 ARROWS = {1: "↑", -1: "↓", 0: ""}  # of a metric's direction
+FORMULA = ("=", "+", "-", "@", "\t")  # a spreadsheet runs a text that starts so
 PROTOCOL = ("n_real", "n_fake", "extractor", "extractor_hash", "split")
 
 
@@ -285,3 +286,13 @@ def over_seeds(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         for key, values in rows.dropna(subset=["value"]).groupby(by, sort=False, dropna=False).value
     ]
     return pd.DataFrame(lines, columns=[*by, "mean", "interval95", "low", "high", "seeds"])
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """A frame as CSV; a text that a spreadsheet would run as a formula follows an apostrophe."""
+
+    def escaped(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+    texts = [name for name in frame if not pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].map(escaped) for name in texts}).to_csv(index=False)
