@@ -1,7 +1,7 @@
 """Files that stages write: how a record is encoded, and how damage is detected on reading.
 
-One output of every stage is its carrier. It holds a stamp: the fingerprint, the provenance, the
-SHA-256 of the stage's other files, and a hash of its own content. Reading checks all of them.
+One output of every stage is its carrier. It holds a stamp: the fingerprint, the provenance, hashes
+of what the stage read, the SHA-256 of its other files, and a hash of its own content.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from gmgan.pipeline.files import finite, png, sha256, to_json, write_bytes
 from gmgan.reading import open_regular, read_regular, reason
 from gmgan.records import Stamp
 
-STAMP = ("fingerprint", "provenance", "files", "content")
+STAMP = ("fingerprint", "provenance", "inputs", "files", "content")
 
 
 class Damaged(Exception):
@@ -103,7 +103,7 @@ class Stamped(Artifact, ABC):
 
     @abstractmethod
     def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
-        """Write a value with a stamp: fingerprint, provenance and the hashes of the other files."""
+        """Write a value with a stamp: all of STAMP but the hash of the content itself."""
 
     @abstractmethod
     def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
@@ -126,8 +126,8 @@ class Json(Stamped):
 
     def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
         content = _adapter(self.record).dump_python(value, exclude={"stamp"})
-        sealed = _sealed({"fingerprint": stamp["fingerprint"], **finite(content), **stamp})
-        write_bytes(path, to_json(sealed).encode())
+        whole = sealed({"fingerprint": stamp["fingerprint"], **finite(content), **stamp})
+        write_bytes(path, to_json(whole).encode())
 
     def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
         try:
@@ -157,7 +157,7 @@ class Arrays(Stamped):
     def write_stamped(self, path: Path, value: Any, stamp: dict[str, Any]) -> None:
         arrays, others = self._parts(value)
         hashes = {name: hash_array(array) for name, array in arrays.items()}
-        about = _sealed({**others, **stamp, "arrays": hashes})
+        about = sealed({**others, **stamp, "arrays": hashes})
         write_bytes(path, save(arrays, metadata={"about": _canonical(about)}))
 
     def read_stamped(self, path: Path) -> tuple[Any, dict[str, Any]]:
@@ -206,18 +206,22 @@ def _canonical(content: dict[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
-def _sealed(content: dict[str, Any]) -> dict[str, Any]:
-    """The content with a hash of itself."""
+def sealed(content: dict[str, Any]) -> dict[str, Any]:
+    """The content, a JSON object, with a hash of itself."""
     return {**content, "content": sha256(_canonical(content).encode())}
+
+
+def is_sealed(content: dict[str, Any]) -> bool:
+    """True if the content is what was sealed."""
+    rest = {name: value for name, value in content.items() if name != "content"}
+    return sealed(rest)["content"] == content.get("content")
 
 
 def _unsealed(content: Any) -> dict[str, Any]:
     """Take the stamp out of `content`. Raises Damaged if the content is not what was sealed."""
     if not isinstance(content, dict):
         raise Damaged("it holds no JSON object")
-    seal = content.get("content")
-    rest = {name: value for name, value in content.items() if name != "content"}
-    if seal != sha256(_canonical(rest).encode()):
+    if not is_sealed(content):
         raise Damaged("its content is not the one that was written")
     return {name: content.pop(name) for name in STAMP if name in content}
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from gmgan.errors import GmganError
-from gmgan.pipeline.artifacts import hash_array
-from gmgan.pipeline.files import atomic_path
+from gmgan.pipeline.artifacts import Damaged, hash_array, is_sealed, sealed
+from gmgan.pipeline.files import atomic_path, set_aside
 from gmgan.reading import open_regular
 
 if TYPE_CHECKING:
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 class CheckpointFile:
     """A training's checkpoint at `path`, or a file of the user's choice to go on from (`resume`).
 
-    settings: what fingerprints cover of the training's, as JSON; a checkpoint with other settings
-    is refused.
+    settings: what fingerprints cover of the training's, as JSON; inputs: hashes of the files that
+    it reads. A state with others is not used.
     """
 
     path: Path
     fingerprint: str
     settings: dict[str, Any]
     resume: Path | None = None
+    inputs: Callable[[], dict[str, str]] = dict
 
     def save(self, tensors: "dict[str, Tensor]", about: dict[str, Any]) -> None:
         """Write the state of a training, whole or not at all: tensors, and a JSON object."""
@@ -40,20 +42,20 @@ class CheckpointFile:
         stored = {
             "fingerprint": self.fingerprint,
             "settings": self.settings,
+            "inputs": self.inputs(),
             "state": about,
             "arrays": {name: hash_array(tensor.numpy()) for name, tensor in plain.items()},
         }
         with atomic_path(self.path) as temporary:
-            save_file(plain, temporary, metadata={"about": json.dumps(stored)})
+            save_file(plain, temporary, metadata={"about": json.dumps(sealed(stored))})
 
     def load(self) -> "CheckpointState | None":
-        """The saved state on the CPU; None if there is none.
+        """The saved state on the CPU; None if there is none that can be used.
 
-        Raises GmganError if it is damaged, or was made with other parameters (the message lists
-        them), other code or other data.
+        Raises GmganError if the file of the user's choice is missing, damaged, or was made with
+        other parameters (the message lists them), other code or other data. The training's own
+        checkpoint is set aside then.
         """
-        from gmgan.training.checkpoint import CheckpointState
-
         path = self.resume or self.path
         if not path.exists():
             if self.resume:
@@ -61,21 +63,37 @@ class CheckpointFile:
             return None
         open_regular(path).close()
         try:
-            with safe_open(path, framework="pt") as file:
-                stored = _about(file)
-                self._refuse_others(path, stored)
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            what = "no checkpoint of a training" if self.resume else "damaged"
-            raise GmganError(f"{path} is {what} ({error}); {self._cure()}") from error
-        except _NOT_OURS as error:
-            raise GmganError(f"{path} is no checkpoint of a training; {self._cure()}") from error
-        if stored["arrays"] != {name: hash_array(t.numpy()) for name, t in tensors.items()}:
-            raise GmganError(
-                f"{path} is damaged (its content is not the one that was written); {self._cure()}"
-            )
-        kimg = _kimg(stored)
+            state = self._read(path)
+        except Damaged as error:
+            if self.resume:
+                cure = "choose a file of results/checkpoints, or train without --resume"
+                raise GmganError(f"{path} {error}; {cure}") from error
+            text = f"{path} {error}: set aside as {set_aside(path).name}, training starts from zero"
+            print(f"gmgan: warning: {text}", file=sys.stderr, flush=True)
+            return None
+        kimg = _kimg(state.about)
         print(f"gmgan: going on from {kimg:g} kimg of {path}", file=sys.stderr, flush=True)
+        return state
+
+    def _read(self, path: Path) -> "CheckpointState":
+        """The state in a file. Raises Damaged if it is no state of this training."""
+        from gmgan.training.checkpoint import CheckpointState
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                stored = json.loads((file.metadata() or {})["about"])
+                if changes := differences(stored["settings"], self.settings):
+                    more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+                    listed = "; ".join(changes[:3]) + more
+                    raise Damaged(f"is a checkpoint of other parameters ({listed})")
+                if (stored["fingerprint"], stored["inputs"]) != (self.fingerprint, self.inputs()):
+                    raise Damaged("is a checkpoint of other code or other data")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except _NOT_OURS as error:
+            raise Damaged("is no checkpoint of a training") from error
+        arrays = {name: hash_array(tensor.numpy()) for name, tensor in tensors.items()}
+        if not is_sealed(stored) or stored["arrays"] != arrays:
+            raise Damaged("is damaged (its content is not the one that was written)")
         return CheckpointState(tensors, stored["state"], str(path))
 
     def kimg(self) -> float | None:
@@ -83,43 +101,28 @@ class CheckpointFile:
         try:
             open_regular(self.path).close()
             with safe_open(self.path, framework="numpy") as file:
-                return _kimg(_about(file))
-        except (GmganError, SafetensorError, OSError, *_NOT_OURS):
+                return _kimg(json.loads((file.metadata() or {})["about"])["state"])
+        except (GmganError, *_NOT_OURS):
             return None
 
     def remove(self) -> None:
         """Forget the state: the training's outputs have been written."""
         self.path.unlink(missing_ok=True)
 
-    def _refuse_others(self, path: Path, stored: dict[str, Any]) -> None:
-        changes = differences(stored["settings"], self.settings)
-        if changes:
-            raise GmganError(
-                f"{path} is a checkpoint of other parameters ({'; '.join(changes)}); "
-                "change them back, or train without --resume"
-            )
-        if stored["fingerprint"] != self.fingerprint:
-            raise GmganError(
-                f"{path} is a checkpoint of other code or other data; train without --resume"
-            )
 
-    def _cure(self) -> str:
-        place = "choose a file of results/checkpoints"
-        return place if self.resume else "delete it and train again"
+_NOT_OURS = (
+    SafetensorError,
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 
 
-_NOT_OURS = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
-
-
-def _about(file: Any) -> dict[str, Any]:
-    """What the header of a checkpoint holds; raises one of _NOT_OURS for any other file."""
-    stored = json.loads((file.metadata() or {})["about"])
-    stored["settings"].keys(), stored["arrays"].keys(), stored["fingerprint"], _kimg(stored)
-    return stored
-
-
-def _kimg(stored: dict[str, Any]) -> float:
-    history = stored["state"].get("history")
+def _kimg(state: dict[str, Any]) -> float:
+    history = state.get("history")
     return float(history[-1]["kimg"]) if history else 0.0
 
 

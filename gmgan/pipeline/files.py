@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,21 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise GmganError if no file can be written into `folder`, or where it would be made."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    with _writing(folder, "another results folder with --results"):
+        tempfile.TemporaryFile(dir=there).close()
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that is there to NAME.aside, over an older one; the new path."""
+    aside = path.with_name(f"{path.name}.aside")
+    with suppress(FileNotFoundError), _writing(path, "another results folder with --results"):
+        path.replace(aside)  # another job may have been faster
+    return aside
 
 
 @contextmanager
