@@ -67,8 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
 class State:
     """The global options, and the objects that are made from them."""
 
-    def __init__(self, params_file: str, results: str):
-        self.params_file, self.results = params_file, results
+    def __init__(self, params_file: str, results: str, set_aside: bool):
+        self.params_file, self.results, self.set_aside = params_file, results, set_aside
 
     @cached_property
     def params(self) -> "Params":
@@ -82,7 +82,9 @@ class State:
             os.environ[name] = str(self.params.execution.threads)
         from gmgan.pipeline.runner import Runner
 
-        return Runner(self.params, self.results, params_file=self.params_file)
+        return Runner(
+            self.params, self.results, params_file=self.params_file, set_aside=self.set_aside
+        )
 
     def suite(self, name: str | None) -> str:
         """The suite that was asked for, or the one that params.yaml names."""
@@ -201,9 +203,15 @@ def _command(
 @click.version_option(__version__, prog_name="gmgan", message="%(prog)s %(version)s")
 @click.option("--params", "params_file", default="params.yaml", metavar="FILE", show_default=True)
 @click.option("--results", default="results", metavar="FOLDER", show_default=True)
+@click.option(
+    "--set-aside",
+    is_flag=True,
+    help="rename what a stage finds damaged or out of date, so that Snakemake makes it again "
+    "(Snakemake's jobs do this)",
+)
 @click.pass_context
-def commands(ctx: click.Context, params_file: str, results: str) -> None:
-    ctx.obj = State(params_file, results)
+def commands(ctx: click.Context, params_file: str, results: str, set_aside: bool) -> None:
+    ctx.obj = State(params_file, results, set_aside)
 
 
 # --- stages ---------------------------------------------------------------------------------------
@@ -211,10 +219,8 @@ def commands(ctx: click.Context, params_file: str, results: str) -> None:
 
 def _stage(stage: Stage, *examples: str) -> Callable[[Function], click.Command]:
     """A command for a stage of the page; the user names what its key is made of."""
-    named = {"source": ["dataset"], "extractor_id": ["dataset", "extractor"]}
-    names = [name for part in stage.per for name in named.get(part, [part])]
-    first = " ".join(EXAMPLES[name] for name in names)
-    return _command(stage.name.replace("_", "-"), stage.title, names, first, *examples)
+    first = " ".join(EXAMPLES[name] for name in stage.asks)
+    return _command(stage.name.replace("_", "-"), stage.title, stage.asks, first, *examples)
 
 
 def _add_stage(stage: Stage) -> None:

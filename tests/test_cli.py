@@ -21,10 +21,10 @@ ERRORS = [
         ["features", "digits.gan.K1.s0", "clasifier"],
         "unknown extractor 'clasifier'; did you mean classifier",
     ),
-    (["train", "digits.gan.K1.s0"], "results/data/digits.json is missing; run"),
-    (["sample", "digits.gan.K1.s0"], "train.json is missing; run the stage"),
+    (["train", "digits.gan.K1.s0"], "results/data/digits.json is missing; make it: snakemake"),
+    (["sample", "digits.gan.K1.s0"], "train.json is missing; make it: snakemake --cores 1"),
     (["score", "digits.gan.K1.s0"], "samples.safetensors is missing"),
-    (["report"], "floor.json is missing; run the stage"),
+    (["report"], "floor.json is missing; make it: snakemake --cores 1"),
     (["prepare", "cifar10-jpeg"], "no CIFAR10/cifar10_jpeg_q75.zip; put it there or set GMGAN_MI"),
     (["--params", "none.yaml", "list"], "cannot read none.yaml"),
 ]

@@ -2,7 +2,11 @@
 
 import inspect
 import json
+import shlex
+import shutil
+from dataclasses import replace
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Arrays, Damaged, Json, hash_file
+from gmgan.pipeline.grid import parse_run
 from gmgan.pipeline.runner import Runner
 from gmgan.pipeline.stages import STAGES
 from gmgan.records import Explored, Generated, Score, Scores
@@ -139,7 +144,7 @@ def flip(path):
 )
 def test_a_flipped_bit_stops_the_stage_that_reads_it(results, file, stage):
     flip(results.results / file)
-    with pytest.raises(GmganError, match=rf"{file} is damaged .*; delete it and run again"):
+    with pytest.raises(GmganError, match=rf"{file} is damaged .*; make it again: "):
         results.run(results.job(stage, run=RUN))
 
 
@@ -179,6 +184,115 @@ def test_hand_edited_and_foreign_scores_do_not_reach_the_tables(results):
     rewrite_json(path, fingerprint="0" * 16)
     with pytest.raises(GmganError, match="was made from other parameters or other code"):
         Runner(results.params, results.results).run(results.job("collect", suite="ci"))
+
+
+def write_again(runner, stage, change, **names):
+    """Write a job's outputs once more with changed values, as another machine might make them."""
+    job = runner.job(stage, **names)
+    values = {name: runner.read(stage, name, **names) for name in job.stage.writes}
+    runner.write(job, SimpleNamespace(**{**values, **change(values)}))
+
+
+def shuffled(values):
+    data, description = values["data"], values["description"]
+    return dict(
+        data=replace(data, train=data.train[::-1]), description=replace(description, sha256="")
+    )
+
+
+@pytest.mark.pipeline
+def test_what_was_made_from_other_inputs_is_refused(results):
+    """Same parameters and code, other content: of another machine, or copied in."""
+    write_again(Runner(results.params, results.results), "prepare", shuffled, source="digits")
+    for stage, output in (("train", "record"), ("train", "history"), ("score", "scores")):
+        with pytest.raises(GmganError, match=r"was made from another data/digits\.safetensors; "):
+            results.read(stage, output, run=RUN)
+    assert results.state_of(parse_run(results.params, RUN)) == "to be made again"
+    results.read("train", "record", run="toy-ring-ci.gan.K1.s0")
+
+
+@pytest.mark.pipeline
+def test_a_chain_of_inputs_is_checked_and_missing_ones_are_not(results):
+    """Samples that were removed to save space say nothing against the scores made from them."""
+    paths = results.outputs(results.job("sample", run=RUN))
+    paths["samples"].unlink()
+    assert results.fits(results.job("score", run=RUN))
+    record = results.results / f"runs/{RUN}/train.json"
+    rewrite_json(record, fingerprint="0" * 16)
+    again = Runner(results.params, results.results)
+    with pytest.raises(GmganError, match=r"train\.json was made from other parameters"):
+        again.read("score", "scores", run=RUN)
+
+
+@pytest.mark.pipeline
+def test_a_job_of_snakemake_sets_aside_what_it_cannot_use(results):
+    folder = results.results / "runs" / RUN
+    flip(folder / "weights.safetensors")
+    flip(results.results / "data/digits.safetensors")
+    runner = Runner(results.params, results.results, set_aside=True)
+    message = r"set aside as weights\.safetensors\.aside \(and 1 more\); run snakemake again"
+    with pytest.raises(GmganError, match=message):
+        runner.run(runner.job("tradeoff", run=RUN))
+    assert not (folder / "weights.safetensors").exists()
+
+
+def damage(project):
+    """Three files that Snakemake takes for up to date, or cannot know."""
+    results = project.folder / "results" / "runs"
+    flip(results / "digits-ci.acgan.K1.s0" / "scores.json")
+    shutil.copy2(results / "toy-ring-ci.gan.K1.s0" / "tradeoff.json", results / RUN)
+    (results / "toy-ring-ci.gmgan-dynamic.K8.s0" / "scores.json").unlink()
+
+
+@pytest.mark.pipeline
+def test_every_printed_command_repairs(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    damage(project)
+    commands = []
+    while (done := project.gmgan("collect", check=False)).returncode:
+        command = done.stderr.splitlines()[0].split("; make it")[1].partition(": ")[2]
+        assert command not in commands, done.stderr
+        commands.append(command)
+        module, *arguments = shlex.split(command)
+        project.run(module, *arguments)
+    assert len(commands) == 3
+
+
+@pytest.mark.pipeline
+def test_a_plain_run_of_snakemake_makes_again_what_a_job_refused(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    damage(project)
+    (project.folder / "results" / "scores.csv").unlink()
+    table = "results/scores.csv"
+    before = (finished.folder / table).read_text()
+    first = project.snakemake(table, check=False)
+    assert "set aside as scores.json.aside (and 1 more); run snakemake again" in first.stderr
+    project.snakemake(table)
+    seconds = [line.rpartition(",")[0] for line in before.splitlines()]
+    now = (project.folder / table).read_text()
+    assert [line.rpartition(",")[0] for line in now.splitlines()] == seconds
+
+
+@pytest.mark.pipeline
+def test_results_elsewhere_are_made_again_by_our_own_command(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    (project.folder / "results").rename(project.folder / "else where")
+    (project.folder / "else where" / "real" / "toy-ring-ci.floor.json").unlink()
+    command = ("--results", "else where", "collect")
+    done = project.gmgan(*command, check=False)
+    cure = "gmgan --params params.yaml --results 'else where' floor toy-ring-ci"
+    assert done.stderr.strip().endswith(f"make it: {cure}")
+    project.gmgan(*shlex.split(cure)[1:])
+    project.gmgan(*command)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_any_work(params, tmp_path, monkeypatch):
+    """A file in the place of a folder stands in for a disk that is mounted read-only."""
+    (tmp_path / "data").write_text("")
+    monkeypatch.setattr("gmgan.data.prepare.prepare", lambda **_: pytest.fail("worked first"))
+    runner = Runner(params, tmp_path)
+    with pytest.raises(GmganError, match=f"cannot write {tmp_path}/data: Not a directory; "):
+        runner.run(runner.job("prepare", source="toy-ring"))
 
 
 @pytest.mark.pipeline

@@ -9,6 +9,7 @@ from gmgan.pipeline import grid
 from gmgan.pipeline.files import atomic_folder
 from gmgan.pipeline.provenance import CHANGES
 from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.stage import Ref
 
 LICENSE = "https://spdx.org/licenses/MIT"
 REPORT = {  # outputs of the suite's stages: (stage, output) -> what it is
@@ -30,7 +31,8 @@ WEIGHTS = {("train", "weights"): "Weights"}
 def crate(runner: Runner, suite: str, out: Path, weights: bool) -> None:
     """Write the folder `out`; weights: whether those of the models go in too.
 
-    Raises GmganError if the suite is not finished or the library rocrate is missing.
+    Raises GmganError if the suite is not finished, a file of a run is damaged or out of date, or
+    the library rocrate is missing.
     """
     try:
         from rocrate.rocrate import ROCrate
@@ -47,6 +49,9 @@ def crate(runner: Runner, suite: str, out: Path, weights: bool) -> None:
     if missing:
         cure = f"snakemake --cores all --config suite={suite} -- all"
         raise GmganError(f"suite {suite} is not finished: no {missing[0]}; {cure}")
+    for job, output, _ in chosen:
+        if job.stage.carrier:  # tables and page have no stamp
+            runner.load(Ref(job.stage, output, job.key))
     records = [runner.read("train", "record", run=run).stamp.provenance for run in runs]
     packed: Any = ROCrate()
     packed.name = f"gmgan: {runner.params.suites[suite].title}"

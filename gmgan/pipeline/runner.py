@@ -1,17 +1,17 @@
 """Runs a job: loads its inputs, calls its function, writes the result.
 
 Records are read from files and written to files only here. A file that is read must carry the
-expected fingerprint and contain exactly what was written. Every file is written whole or not
-at all, the one with the stamp last.
+expected fingerprint, contain exactly what was written, and be made from files that are the same
+now. Every file is written whole or not at all, the one with the stamp last.
 """
 
-import json
+import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from gmgan.config.base import hashed
 from gmgan.config.params import Params
@@ -20,14 +20,30 @@ from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Json, Stamped, hash_file, with_hashes
 from gmgan.pipeline.checkpoints import CheckpointFile
-from gmgan.pipeline.graph import Graph, Job
+from gmgan.pipeline.files import check_writable, set_aside
+from gmgan.pipeline.graph import Graph, Job, flat
 from gmgan.pipeline.provenance import keep_changes, provenance
 from gmgan.pipeline.stage import Ref, Refs
 from gmgan.records import Stored
 
 
+class Missing(GmganError):
+    """A file that is not there."""
+
+
+class Unusable(GmganError):
+    """A file that is there and must not be read: damaged, or made from something else."""
+
+    def __init__(self, path: Path, reason: str, command: str):
+        super().__init__(f"{path} {reason}; make it again: {command}")
+        self.path, self.reason = path, reason
+
+
 class Runner(Graph):
-    """The jobs of a project, and how they are run."""
+    """The jobs of a project, and how they are run.
+
+    set_aside: whether jobs rename what they find unusable, so that Snakemake makes it again.
+    """
 
     def __init__(
         self,
@@ -35,21 +51,31 @@ class Runner(Graph):
         results: str | Path = "results",
         processes: int = 1,
         params_file: str | Path = "params.yaml",
+        set_aside: bool = False,
     ):
         super().__init__(params, results)
-        self.processes, self.params_file = processes, params_file
+        self.processes, self.params_file, self.set_aside = processes, params_file, set_aside
         self._stamps: dict[Job, dict[str, Any]] = {}
 
     def run(self, job: Job, resume: Path | None = None) -> None:
         """Run a job and write its outputs.
 
-        resume: a checkpoint to go on from, for trainings. Raises GmganError if an input is missing,
-        made from other parameters or code, or damaged.
+        resume: a checkpoint to go on from, for trainings. Raises GmganError if the results cannot
+        be written, before any work, or if an input is missing, made from something else, or
+        damaged.
         """
+        for folder in {path.parent for path in self.outputs(job).values()}:
+            check_writable(folder)
         module, _, name = job.stage.compute.partition(":")
         compute = getattr(import_module(module), name)
-        handles = {name: self._handle(name, job, resume) for name in job.stage.handles}
-        value = compute(**self.inputs(job), settings=self.settings(job), **handles)
+        try:
+            inputs = self.inputs(job)
+            handles = {name: self._handle(name, job, resume) for name in job.stage.handles}
+            value = compute(**inputs, settings=self.settings(job), **handles)
+        except Unusable as error:
+            if self.set_aside:
+                self._set_inputs_aside(job, error)
+            raise
         self.write(job, value)
         if "checkpoint" in handles:
             handles["checkpoint"].remove()
@@ -65,10 +91,10 @@ class Runner(Graph):
         return self.load(Ref(job.stage, output, job.key))
 
     def load(self, ref: Ref) -> Any:
-        """The content of a file. Raises GmganError if it is missing, out of date or damaged."""
+        """The content of a file. Raises Missing, or Unusable if it is out of date or damaged."""
         job, path = Job(ref.stage, ref.key), self.path(ref)
         artifact = ref.stage.writes[ref.output]
-        with _named(path):
+        with self._named(job, path):
             if isinstance(artifact, Stamped) and ref.output == ref.stage.carrier:
                 value, stamp = artifact.read_stamped(path)
                 self._check_stamp(job, path, stamp)
@@ -78,12 +104,28 @@ class Runner(Graph):
             return artifact.read(path)
 
     def stamp(self, job: Job) -> dict[str, Any]:
-        """The stamp of a job's outputs: `fingerprint`, `provenance`, `files`."""
+        """The stamp of a job's outputs. Raises Missing or Unusable."""
         if job not in self._stamps:
             path, artifact = self.outputs(job)[job.stage.carrier], _carrier_of(job)
-            with _named(path):
+            with self._named(job, path):
                 self._check_stamp(job, path, artifact.read_stamp(path))
         return self._stamps[job]
+
+    def contents(self, job: Job) -> dict[str, str]:
+        """Hashes of the files that a job reads, without those that do not exist.
+
+        Records as JSON are left out: they hold times and machines, and the numbers in them come
+        from files that count.
+        """
+        hashes = {}
+        for ref in flat(self.reads(job).values()):
+            if not isinstance(ref.stage.writes[ref.output], Json):
+                with suppress(Missing):
+                    stamp = self.stamp(Job(ref.stage, ref.key))
+                    own = ref.output == ref.stage.carrier
+                    place = self.path(ref).relative_to(self.results).as_posix()
+                    hashes[place] = stamp["content"] if own else stamp["files"][ref.output]
+        return hashes
 
     def fits(self, job: Job) -> bool:
         """True if all outputs of a job are there, up to date and undamaged."""
@@ -105,7 +147,11 @@ class Runner(Graph):
         if stage.carrier:
             hashes = {name: hash_file(paths[name]) for name in others}
             artifact = _carrier_of(job)
-            stamp = {"fingerprint": self.fingerprint(job), "files": hashes}
+            stamp = {
+                "fingerprint": self.fingerprint(job),
+                "inputs": self.contents(job),
+                "files": hashes,
+            }
             if isinstance(artifact, Json):  # 25 ms; records of arrays do not show it
                 stamp["provenance"] = provenance()
                 keep_changes(self.results)
@@ -128,23 +174,32 @@ class Runner(Graph):
         fingerprint = self.fingerprint(job)
         name = f"{'.'.join(map(str, job.key))}.{fingerprint}.safetensors"
         path = self.results / "checkpoints" / name
-        return CheckpointFile(path, fingerprint, hashed(self.settings(job)), resume)
+        settings = hashed(self.settings(job))
+        return CheckpointFile(path, fingerprint, settings, resume, lambda: self.contents(job))
 
     def state_of(self, run: Run) -> str:
         """How far a run is: `scored`, `trained`, how its training failed, or `-` (untrained).
 
-        Where a training was interrupted: `interrupted at ... kimg`; it goes on from there.
+        Where a training was interrupted: `interrupted at ... kimg`; it goes on from there. Where a
+        file is damaged or made from something else: `to be made again`.
         """
         job = self.job("train", run=run)
-        record = self.outputs(job)["record"]
-        if not record.exists():
+        try:
+            status = self.read("train", "record", run=run).status
+        except Missing:
             kimg = self.checkpoint(job).kimg()
             return "-" if kimg is None else f"interrupted at {kimg:.4g} kimg"
-        status = json.loads(record.read_text())["status"]
+        except Unusable:
+            return "to be made again"
         if status != "ok":
             return status
-        scored = self.outputs(self.job("score", run=run))["scores"].exists()
-        return "scored" if scored else "trained"
+        try:
+            self.stamp(self.job("score", run=run))
+        except Missing:
+            return "trained"
+        except Unusable:
+            return "trained, scores to be made again"
+        return "scored"
 
     def archives(self) -> Archives:
         """The places that are searched for raw files; downloads are kept in the results folder."""
@@ -163,13 +218,55 @@ class Runner(Graph):
         }
         return handles[name]()
 
+    @contextmanager
+    def _named(self, job: Job, path: Path) -> Iterator[None]:
+        """Turns a missing or damaged file into an error that names `path` and the remedy."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise Missing(f"{path} is missing; make it: {self._command(job, path)}") from error
+        except Damaged as error:
+            raise Unusable(path, f"is damaged ({error})", self._command(job, path)) from error
+
     def _check_stamp(self, job: Job, path: Path, stamp: dict[str, Any]) -> None:
-        if stamp.get("fingerprint") != self.fingerprint(job):
-            raise GmganError(
-                f"{path} was made from other parameters or other code; make it again "
-                f"(snakemake --cores 1 {path})"
-            )
+        if difference := self._difference(job, stamp):
+            raise Unusable(path, difference, self._command(job, path))
         self._stamps[job] = stamp
+
+    def _difference(self, job: Job, stamp: dict[str, Any]) -> str:
+        """In what the making of a file with this stamp differs from that of a new one, or ""."""
+        if stamp.get("fingerprint") != self.fingerprint(job):
+            return "was made from other parameters or other code"
+        before, now = stamp.get("inputs", {}), self.contents(job)
+        others = [place for place, content in now.items() if before.get(place) != content]
+        return f"was made from another {others[0]}" if others else ""
+
+    def _command(self, job: Job, path: Path) -> str:
+        """The command that makes a file, also where Snakemake takes it for up to date."""
+        file, params = shlex.quote(str(path)), shlex.quote(str(self.params_file))
+        if self.results == Path("results"):
+            other = f" --config params={params}" if params != "params.yaml" else ""
+            return f"snakemake --cores 1 --force{other} -- {file}"
+        at, results = self.scope(job), shlex.quote(str(self.results))
+        names = " ".join(shlex.quote(str(getattr(at, name))) for name in job.stage.asks)
+        command = f"{job.stage.name.replace('_', '-')} {names}"
+        return f"gmgan --params {params} --results {results} {command}"
+
+    def _set_inputs_aside(self, job: Job, found: Unusable) -> NoReturn:
+        """Set aside all that a job cannot read; `found` is the first of it."""
+        moved = {found.path: set_aside(found.path)}
+        for ref in flat(self.reads(job).values()):
+            try:
+                self.load(ref)
+            except Missing:
+                continue
+            except Unusable as error:
+                moved[error.path] = set_aside(error.path)
+        more = f" (and {len(moved) - 1} more)" if len(moved) > 1 else ""
+        raise GmganError(
+            f"{found.path} {found.reason}: set aside as {moved[found.path].name}{more}; "
+            "run snakemake again"
+        ) from found
 
     def _load(self, refs: Refs, lazy: bool) -> Any:
         if isinstance(refs, dict):
@@ -183,19 +280,6 @@ def _carrier_of(job: Job) -> Stamped:
     artifact = job.stage.writes[job.stage.carrier]
     assert isinstance(artifact, Stamped)
     return artifact
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turns a missing or damaged file into a GmganError that names `path` and the remedy."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise GmganError(
-            f"{path} is missing; run the stage that makes it (snakemake --cores 1 {path})"
-        ) from error
-    except Damaged as error:
-        raise GmganError(f"{path} is damaged ({error}); delete it and run again") from error
 
 
 class StoredFiles(Stored[Any, Any]):

@@ -138,6 +138,12 @@ class Stage:
         carriers = [name for name, output in self.writes.items() if isinstance(output, Stamped)]
         return carriers[-1] if carriers else ""
 
+    @cached_property
+    def asks(self) -> list[str]:
+        """What its command asks for: names of Scope that imply the key."""
+        implied = {"source": ["dataset"], "extractor_id": ["dataset", "extractor"]}
+        return [name for part in self.per for name in implied.get(part, [part])]
+
     def key(self, at: Scope) -> Key:
         """The key of the stage's job in a scope."""
         return tuple(getattr(at, name) for name in self.per)

@@ -65,7 +65,7 @@ DATASETS = list(dict.fromkeys(run.dataset for run in RUNS))
 shell.prefix(
     f"export PATH={quote(os.path.dirname(sys.executable))}:$PATH "
     f"PYTHONPATH={quote(str(workflow.basedir))}; "
-    f'gmgan() {{{{ python -S -m gmgan --params {quote(PARAMS_FILE)} "$@"; }}}}; '
+    f'gmgan() {{{{ python -S -m gmgan --params {quote(PARAMS_FILE)} --set-aside "$@"; }}}}; '
 )
 
 
