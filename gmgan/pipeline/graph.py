@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from gmgan.config.base import hashed
 from gmgan.config.params import Params
 from gmgan.config.run import Run
+from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
+from gmgan.pipeline.artifacts import Damaged, Stamped
 from gmgan.pipeline.fingerprints import code_hash, digest
 from gmgan.pipeline.stage import Key, Ref, Refs, Scope, Stage
 from gmgan.pipeline.stages import STAGES
@@ -44,6 +46,7 @@ class Graph:
         self._scopes: dict[tuple[tuple[str, ...], Key], Scope] = {}
         self._reads: dict[Job, dict[str, Refs]] = {}
         self._runs: dict[str, Run] = {}
+        self._sources: dict[Job, dict[str, str]] = {}
 
     def job(self, stage: str, **names: Any) -> Job:
         """The job of a stage, its key given by name (a run by its name or as a Run).
@@ -80,10 +83,11 @@ class Graph:
         """A hash of everything that a job's result depends on.
 
         That is its key, its settings without options at their neutral value, the code that computes
-        it, and the fingerprints of the jobs whose files it reads.
+        it, the content of the user's own files, and the fingerprints of the jobs whose files it
+        reads.
         """
         if job not in self._fingerprints:
-            settings = self.settings(job)
+            settings, sources = self.settings(job), self.sources(job)
             module = job.stage.compute.partition(":")[0]
             self._fingerprints[job] = digest(
                 job.stage.name,
@@ -92,8 +96,24 @@ class Graph:
                 code_hash(module, *job.stage.code(settings), shown=job.stage.folder is not None),
                 file_hashes(job.stage.folder) if job.stage.folder else None,
                 [(name, self._read_fingerprints(refs)) for name, refs in self.reads(job).items()],
+                *([sources] if sources else []),
             )
         return self._fingerprints[job]
+
+    def sources(self, job: Job) -> dict[str, str]:
+        """Hashes of the user's own files that a job reads, by their names in params.yaml.
+
+        Where they are not at hand, those from which the stored result was made.
+        """
+        if job not in self._sources:
+            archives = self.archives()
+            paths = {name: archives(name) for name in job.stage.sources(self.scope(job))}
+            self._sources[job] = {name: self._hash(job, name, path) for name, path in paths.items()}
+        return self._sources[job]
+
+    def archives(self) -> Archives:
+        """The places that are searched for raw files; downloads are kept in the results folder."""
+        return Archives(self.results / "archives")
 
     def path(self, ref: Ref) -> Path:
         """The path of a file of a job."""
@@ -144,6 +164,19 @@ class Graph:
     def _read_fingerprints(self, refs: Refs) -> list[str]:
         jobs = dict.fromkeys(Job(ref.stage, ref.key) for ref in flat([refs]))
         return [self.fingerprint(job) for job in jobs]
+
+    def _hash(self, job: Job, name: str, path: Path | None) -> str:
+        if path is not None:
+            from gmgan.pipeline.manifests import content_hash  # loads Pillow
+
+            return content_hash(path, self.results / "manifests")
+        carrier = job.stage.writes[job.stage.carrier]
+        assert isinstance(carrier, Stamped)
+        try:
+            stamp = carrier.read_stamp(self.outputs(job)[job.stage.carrier])
+        except (OSError, Damaged):
+            return ""
+        return str(stamp.get("sources", {}).get(name, ""))
 
     def _run(self, name: str) -> Run:
         if name not in self._runs:

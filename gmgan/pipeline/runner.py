@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 from gmgan.config.base import hashed
 from gmgan.config.params import Params
 from gmgan.config.run import Run
-from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Json, Stamped, hash_file, with_hashes
 from gmgan.pipeline.checkpoints import CheckpointFile
@@ -149,6 +148,7 @@ class Runner(Graph):
             artifact = _carrier_of(job)
             stamp = {
                 "fingerprint": self.fingerprint(job),
+                "sources": self.sources(job),
                 "inputs": self.contents(job),
                 "files": hashes,
             }
@@ -200,10 +200,6 @@ class Runner(Graph):
         except Unusable:
             return "trained, scores to be made again"
         return "scored"
-
-    def archives(self) -> Archives:
-        """The places that are searched for raw files; downloads are kept in the results folder."""
-        return Archives(self.results / "archives")
 
     def _handle(self, name: str, job: Job, resume: Path | None) -> Any:
         execution = self.params.execution

@@ -109,7 +109,8 @@ class Stage:
     folder: a package whose other files (templates, tables) count like code.
     handles: what else the function gets from the runner (runner.py lists them).
     applies: whether the stage exists for a key; otherwise: why not, for the error.
-    local_files: files of the user that it reads.
+    local_files: files of the user that it reads. sources: those, or folders, that count by content
+    in the fingerprint; they lie in the project or in GMGAN_MIRROR.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Stage:
     applies: Callable[[Scope], bool] = lambda at: True
     otherwise: str = ""
     local_files: Callable[[Scope], Iterable[str | None]] = lambda at: ()
+    sources: Callable[[Scope], Iterable[str]] = lambda at: ()
 
     def __getitem__(self, name: str) -> "Output":
         """One of the stage's outputs, as another stage reads it."""

@@ -43,7 +43,7 @@ prepare = Stage(
     ),
     compute="gmgan.data.prepare:prepare",
     code=lambda of: [plugins.module_of(of.source.kind, data.READERS)],
-    local_files=lambda at: [getattr(at.entry.source, "path", None)],
+    sources=lambda at: [path] if (path := getattr(at.entry.source, "path", None)) else [],
     handles=("archives",),
     needs=Needs(memory_mb=4000, minutes=60),
 )
