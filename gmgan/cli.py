@@ -485,13 +485,24 @@ def _compare(state: State, a: str, b: str) -> None:
     ["suite"],
     "",
     SUITE,
+    "--accept-versions",
+)
+@click.option(
+    "--accept-versions",
+    is_flag=True,
+    help="accept results that other versions of libraries made, from now on",
 )
 @click.pass_obj
-def _settle(state: State, suite: str | None) -> None:
-    from gmgan.pipeline.settle import settle
+def _settle(state: State, suite: str | None, accept_versions: bool) -> None:
+    from gmgan.pipeline import settle
 
-    fitting, removed = settle(state.runner, state.suite(suite), state.params_file)
+    if accept_versions:
+        for accepted in settle.accept_versions(state.runner, state.suite(suite)):
+            print(f"accepted: {accepted}")
+    fitting, removed, other = settle.settle(state.runner, state.suite(suite), state.params_file)
     more = f"; {removed} of other params or code removed" if removed else ""
+    if other:
+        more += f"; {other} of other versions of libraries: --accept-versions keeps them"
     print(f"{fitting} results fit params and code{more}")
 
 

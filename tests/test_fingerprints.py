@@ -4,6 +4,7 @@ import ast
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import grimp
 import pytest
@@ -166,6 +167,56 @@ def test_what_a_stage_is_told_and_reads_decides_its_fingerprint(project_prints):
     again = project_prints("params.yaml", "        n_generated: 5000", "        n_generated: 4000")
     touched = {stage for stage in before if changed(after, again, stage)}
     assert touched == {"cluster", "collect", "report"}
+
+
+def test_properties_of_settings_count_by_value(project_prints):
+    """No code of params counts, but all that it hands to a stage does."""
+    before = project_prints()
+    path = "gmgan/config/data.py"
+    after = project_prints(path, "return self.modes", "return self.modes + 0")
+    assert {stage for stage in before if changed(before, after, stage)} == {"report"}
+    again = project_prints(path, "return self.modes + 0", "return self.modes - 1")
+    assert changed(after, again, "prepare") == {"toy-ring"}
+    sizes = project_prints(path, '{"mnist": 28,', '{"mnist": 27,')
+    assert changed(again, sizes, "prepare") == {"mnist"}
+
+
+def test_the_report_depends_on_all_code_that_it_uses(project_prints):
+    before = project_prints()
+    after = project_prints("gmgan/config/settings.py", "run.K, varied", "-run.K, varied")
+    assert {stage for stage in before if changed(before, after, stage)} == {"report"}
+    again = project_prints("gmgan/config/values.py", "import json", "import json\n\nx = 1")
+    assert {stage for stage in before if changed(after, again, stage)} == {"report"}
+
+
+def test_versions_are_of_the_libraries_that_compute(params):
+    graph = Graph(params)
+    train = graph.versions(graph.job("train", run="digits.gan.K1.s0"))
+    assert set(train) == {"torch", "numpy"}
+    assert train["torch"] == metadata.version("torch")
+    score = graph.versions(graph.job("score", run="digits.gan.K1.s0"))
+    assert set(score) == {"torch", "numpy", "scipy", "scikit-learn", "torch-fidelity"}
+
+
+@pytest.mark.pipeline
+def test_results_of_other_versions_are_refused_until_they_are_accepted(finished, tmp_path):
+    """An empty distribution before the environment's stands in for another torch."""
+    project = finished.copy(tmp_path / "p")
+    fake = project.folder / "torch-9.9.dist-info"
+    fake.mkdir()
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 9.9\n")
+    refused = project.gmgan("collect", check=False).stderr
+    now = metadata.version("torch")
+    assert f"was made with torch {now}, not 9.9; make it again: snakemake" in refused
+    assert "keep such results: gmgan settle --accept-versions" in refused
+    assert {"train", "score"} <= set(project.plan("all"))
+    shutil.rmtree(project.folder / ".snakemake")  # as after a copy: Snakemake would keep them all
+    told = project.gmgan("settle").stdout
+    assert told.startswith("0 results fit") and "of other versions of libraries: --accept" in told
+    told = project.gmgan("settle", "--accept-versions").stdout.splitlines()
+    assert told == [f"accepted: torch {now}", "29 results fit params and code"]
+    project.gmgan("collect")
+    assert set(project.plan("all")) <= {"collect", "report"}
 
 
 def test_the_closure_of_training_has_its_parts():

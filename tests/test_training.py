@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -379,27 +380,33 @@ def test_an_interrupted_stage_ends_as_an_uninterrupted_one(make_runner, monkeypa
         trained(runner, run, kept)
 
 
+def checkpoint_file(path, settings, origin=None):
+    origin = origin or {"data": "same"}
+    difference = lambda stored: "" if stored == origin else "was made from another data"  # noqa: E731
+    return CheckpointFile(path, settings, lambda: origin, difference)
+
+
 def test_a_checkpoint_of_other_settings_code_or_data_is_not_used(params, tmp_path, capsys):
     settings = resolved(params, "toy-ring-ci.gan.K1.s0").model_dump(mode="json")
     other = settings | {"training": settings["training"] | {"learning_rate": 0.5}}
     path = tmp_path / "checkpoint"
-    for arguments, reason in (
-        (("y", settings), "is a checkpoint of other code or other data"),
-        (("x", settings, None, lambda: {"data": "z"}), "is a checkpoint of other code or other da"),
-        (("x", other), "training.learning_rate: 0.001 -> 0.5"),
+    for settings_now, origin, reason in (
+        (settings, {"data": "other"}, "was made from another data"),
+        (other, {"data": "same"}, "training.learning_rate: 0.001 -> 0.5"),
     ):
-        CheckpointFile(path, "x", settings).save({"weight": torch.ones(3)}, {"kimg": 1})
-        assert CheckpointFile(path, "x", settings).load().about == {"kimg": 1}
+        checkpoint_file(path, settings).save({"weight": torch.ones(3)}, {"kimg": 1})
+        assert checkpoint_file(path, settings).load().about == {"kimg": 1}
+        now = checkpoint_file(path, settings_now, origin)
         with pytest.raises(GmganError, match=f"{reason}.*; choose a file of results/checkpoints"):
-            CheckpointFile(path, *arguments[:2], path, *arguments[3:]).load()
-        assert CheckpointFile(path, *arguments).load() is None
+            replace(now, resume=path).load()
+        assert now.load() is None
         assert "set aside as checkpoint.aside, training starts from zero" in capsys.readouterr().err
         assert not path.exists()
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed(tmp_path, seed):
-    file = CheckpointFile(tmp_path / "checkpoint", "x", {"a": 1})
+    file = checkpoint_file(tmp_path / "checkpoint", {"a": 1})
     file.save({"weight": torch.ones(3)}, {"history": [{"kimg": 1.5}], "seconds": 2.25})
     whole = bytearray(file.path.read_bytes())
     rng = np.random.default_rng(seed)

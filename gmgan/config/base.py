@@ -174,6 +174,32 @@ def hashed(settings: Any) -> Any:
     return [hashed(each) for each in settings] if isinstance(settings, (list, tuple)) else settings
 
 
+def derived(settings: Any) -> list[Any]:
+    """The values of all properties and constants of settings, of those in their fields too.
+
+    Code of this package computes them that is in no fingerprint; so their values are.
+    """
+    if isinstance(settings, Strict):
+        names = _derived_names(type(settings))
+        own = [{name: getattr(settings, name) for name in names}] if names else []
+        fields = {name: getattr(settings, name) for name in type(settings).model_fields}
+        for name, neutral in neutral_values(type(settings)).items():
+            if hashed(fields[name]) == neutral:
+                del fields[name]
+        return own + derived(list(fields.values()))
+    if isinstance(settings, dict):
+        settings = list(settings.values())
+    return [e for each in settings for e in derived(each)] if isinstance(settings, list) else []
+
+
+@cache
+def _derived_names(entry: type[Strict]) -> list[str]:
+    own = [each for each in entry.__mro__ if issubclass(each, Strict) and each is not Strict]
+    values = {name: value for each in own for name, value in vars(each).items()}
+    constants = entry.__class_vars__
+    return sorted(n for n, value in values.items() if isinstance(value, property) or n in constants)
+
+
 def check_kind(kind: str, known: Iterable[str], plugins: bool = True) -> str:
     """Give back a kind that is known or a plug-in's name; raises ValueError for any other."""
     if kind in known or (plugins and is_plugin(kind)):

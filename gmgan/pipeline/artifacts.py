@@ -23,7 +23,7 @@ from gmgan.pipeline.files import finite, png, sha256, to_json, write_bytes
 from gmgan.reading import open_regular, read_regular, reason
 from gmgan.records import Stamp
 
-STAMP = ("fingerprint", "provenance", "sources", "inputs", "files", "content")
+STAMP = ("fingerprint", "versions", "provenance", "sources", "inputs", "files", "content")
 
 
 class Damaged(Exception):

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 class CheckpointFile:
     """A training's checkpoint at `path`, or a file of the user's choice to go on from (`resume`).
 
-    settings: what fingerprints cover of the training's, as JSON; inputs: hashes of the files that
-    it reads. A state with others is not used.
+    settings: what fingerprints cover of the training's, as JSON; origin: what else it depends on;
+    difference: in words, how a stored origin differs from that. A state with others is not used.
     """
 
     path: Path
-    fingerprint: str
     settings: dict[str, Any]
+    origin: Callable[[], dict[str, Any]]
+    difference: Callable[[dict[str, Any]], str]
     resume: Path | None = None
-    inputs: Callable[[], dict[str, str]] = dict
 
     def save(self, tensors: "dict[str, Tensor]", about: dict[str, Any]) -> None:
         """Write the state of a training, whole or not at all: tensors, and a JSON object."""
@@ -40,9 +40,8 @@ class CheckpointFile:
 
         plain = {name: tensor.cpu() for name, tensor in tensors.items()}
         stored = {
-            "fingerprint": self.fingerprint,
             "settings": self.settings,
-            "inputs": self.inputs(),
+            "origin": self.origin(),
             "state": about,
             "arrays": {name: hash_array(tensor.numpy()) for name, tensor in plain.items()},
         }
@@ -85,9 +84,9 @@ class CheckpointFile:
                 if changes := differences(stored["settings"], self.settings):
                     more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
                     listed = "; ".join(changes[:3]) + more
-                    raise Damaged(f"is a checkpoint of other parameters ({listed})")
-                if (stored["fingerprint"], stored["inputs"]) != (self.fingerprint, self.inputs()):
-                    raise Damaged("is a checkpoint of other code or other data")
+                    raise Damaged(f"was made from other parameters ({listed})")
+                if difference := self.difference(stored["origin"]):
+                    raise Damaged(difference)
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except _NOT_OURS as error:
             raise Damaged("is no checkpoint of a training") from error

@@ -5,7 +5,10 @@ hash. Comments, docstrings and annotations do not count as code. Plug-ins count 
 with the modules that they import from the folder of params.yaml or from their own package.
 
 Modules that only declare or pass on settings and records (`PASSIVE`) are left out: the values
-themselves are hashed.
+themselves are hashed, those of properties too. The report, which takes seconds, leaves out none.
+
+Versions of the libraries that compute (`LIBRARIES`) are kept apart: results of other versions are
+refused too, but can be accepted (gmgan/pipeline/settle.py).
 """
 
 import ast
@@ -19,6 +22,7 @@ from typing import Any, NamedTuple
 
 from gmgan import plugins
 from gmgan.errors import GmganError
+from gmgan.pipeline.provenance import version_of
 
 PASSIVE = (
     "gmgan.config",
@@ -27,6 +31,13 @@ PASSIVE = (
     "gmgan.records",
     "gmgan.runtime.progress",
 )
+LIBRARIES = {  # module -> distribution
+    "torch": "torch",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "torch_fidelity": "torch-fidelity",
+}
 # Arguments that only the report reads: names and digits of metrics do not change a score.
 SHOWN = dict.fromkeys(("Metric", "replace"), ("label", "digits", "source", "panels"))
 FACES = (
@@ -47,14 +58,24 @@ def digest(*parts: Any) -> str:
 def code_hash(*roots: str, shown: bool = False) -> str:
     """Hash of the code of modules and of everything that they import, without PASSIVE modules.
 
-    shown: whether what only the report shows counts.
+    shown: whether what only the report shows counts, and PASSIVE modules too.
     """
-    parsed = {name: _parse(name) for name in module_closure(roots)}
+    parsed = {name: _parse(name) for name in module_closure(roots, passive=shown)}
     return digest([(name, each.code, each.shown if shown else "") for name, each in parsed.items()])
 
 
-def module_closure(roots: Iterable[str]) -> tuple[str, ...]:
-    """`roots` and the modules that they import, directly or indirectly, whose code counts."""
+@cache
+def library_versions(*roots: str) -> dict[str, str | None]:
+    """{distribution: version} of the LIBRARIES that modules, or those that they import, use."""
+    used = {name for module in module_closure(roots) for name in _parse(module).libraries}
+    return {LIBRARIES[name]: version_of(LIBRARIES[name]) for name in sorted(used)}
+
+
+def module_closure(roots: Iterable[str], passive: bool = False) -> tuple[str, ...]:
+    """`roots` and the modules that they import, directly or indirectly, whose code counts.
+
+    passive: whether that of PASSIVE modules does.
+    """
     closure: set[str] = set()
     waiting = list(roots)
     while waiting:
@@ -62,7 +83,8 @@ def module_closure(roots: Iterable[str]) -> tuple[str, ...]:
         package = module.rpartition(".")[0]
         if package:
             waiting.append(package)
-        if module in closure or _is_passive(module) or _file(module) is None:
+        left_out = not passive and _is_passive(module)
+        if module in closure or left_out or _file(module) is None:
             continue
         closure.add(module)
         waiting.extend(_parse(module).imports)
@@ -86,11 +108,13 @@ def _file(module: str) -> Path | None:
 
 
 class Parsed(NamedTuple):
-    """Hashes of a module's code and of what only the report shows; imports whose code counts."""
+    """Hashes of a module's code and of what only the report shows; imports whose code counts;
+    LIBRARIES that it imports."""
 
     code: str
     shown: str
     imports: frozenset[str]
+    libraries: frozenset[str]
 
 
 @cache
@@ -110,7 +134,9 @@ def _parse(module: str) -> Parsed:
         raise GmganError(f"{path}:{line}: {getattr(error, 'msg', error)}") from error
     bare = _Bare()
     code = digest(ast.dump(bare.visit(tree)))
-    return Parsed(code, digest(bare.shown), frozenset(n for n in imports if _counts(n, module)))
+    own = frozenset(name for name in imports if _counts(name, module))
+    libraries = frozenset(name.partition(".")[0] for name in imports) & set(LIBRARIES)
+    return Parsed(code, digest(bare.shown), own, libraries)
 
 
 class _Bare(ast.NodeTransformer):

@@ -3,22 +3,24 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from gmgan.config.base import hashed
+from gmgan.config.base import derived, hashed
 from gmgan.config.params import Params
 from gmgan.config.run import Run
 from gmgan.data.archives import Archives
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.artifacts import Damaged, Stamped
-from gmgan.pipeline.fingerprints import code_hash, digest
+from gmgan.pipeline.fingerprints import code_hash, digest, library_versions
 from gmgan.pipeline.stage import Key, Ref, Refs, Scope, Stage
 from gmgan.pipeline.stages import STAGES
+
+ACCEPTED = "accepted-versions.json"  # below the results folder
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,36 @@ class Graph:
         """
         if job not in self._fingerprints:
             settings, sources = self.settings(job), self.sources(job)
-            module = job.stage.compute.partition(":")[0]
             self._fingerprints[job] = digest(
                 job.stage.name,
                 [str(part) for part in job.key],
                 _without(hashed(settings), job.stage.unhashed),
-                code_hash(module, *job.stage.code(settings), shown=job.stage.folder is not None),
+                derived(settings),
+                code_hash(*_modules(job, settings), shown=job.stage.folder is not None),
                 file_hashes(job.stage.folder) if job.stage.folder else None,
                 [(name, self._read_fingerprints(refs)) for name, refs in self.reads(job).items()],
                 *([sources] if sources else []),
             )
         return self._fingerprints[job]
+
+    def versions(self, job: Job) -> dict[str, str | None]:
+        """The versions of the libraries that compute a job's result, as they are installed."""
+        return library_versions(*_modules(job, self.settings(job)))
+
+    @cached_property
+    def accepted(self) -> dict[str, list[str]]:
+        """Other versions of libraries whose results are accepted, by library.
+
+        Raises GmganError if the file that lists them is damaged.
+        """
+        path = self.results / ACCEPTED
+        try:
+            return TypeAdapter(dict[str, list[str]]).validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except ValidationError as error:
+            cure = "remove it, and accept versions again: gmgan settle --accept-versions"
+            raise GmganError(f"{path} holds no lists of versions; {cure}") from error
 
     def sources(self, job: Job) -> dict[str, str]:
         """Hashes of the user's own files that a job reads, by their names in params.yaml.
@@ -106,10 +127,19 @@ class Graph:
         Where they are not at hand, those from which the stored result was made.
         """
         if job not in self._sources:
-            archives = self.archives()
-            paths = {name: archives(name) for name in job.stage.sources(self.scope(job))}
-            self._sources[job] = {name: self._hash(job, name, path) for name, path in paths.items()}
+            names = job.stage.sources(self.scope(job))
+            self._sources[job] = {name: self._hash(job, name) for name in names}
         return self._sources[job]
+
+    def raw_stamp(self, job: Job) -> dict[str, Any]:
+        """The stamp of a job's outputs, whatever they were made from; empty if there is none."""
+        carrier = job.stage.writes.get(job.stage.carrier)
+        if not isinstance(carrier, Stamped):
+            return {}
+        try:
+            return carrier.read_stamp(self.outputs(job)[job.stage.carrier])
+        except (OSError, Damaged):
+            return {}
 
     def archives(self) -> Archives:
         """The places that are searched for raw files; downloads are kept in the results folder."""
@@ -165,18 +195,12 @@ class Graph:
         jobs = dict.fromkeys(Job(ref.stage, ref.key) for ref in flat([refs]))
         return [self.fingerprint(job) for job in jobs]
 
-    def _hash(self, job: Job, name: str, path: Path | None) -> str:
-        if path is not None:
+    def _hash(self, job: Job, name: str) -> str:
+        if path := self.archives()(name):
             from gmgan.pipeline.manifests import content_hash  # loads Pillow
 
             return content_hash(path, self.results / "manifests")
-        carrier = job.stage.writes[job.stage.carrier]
-        assert isinstance(carrier, Stamped)
-        try:
-            stamp = carrier.read_stamp(self.outputs(job)[job.stage.carrier])
-        except (OSError, Damaged):
-            return ""
-        return str(stamp.get("sources", {}).get(name, ""))
+        return str(self.raw_stamp(job).get("sources", {}).get(name, ""))
 
     def _run(self, name: str) -> Run:
         if name not in self._runs:
@@ -191,6 +215,11 @@ def flat(refs: Iterable[Refs]) -> Iterator[Ref]:
             yield from flat(each.values())
         elif each is not None:
             yield each
+
+
+def _modules(job: Job, settings: Any) -> tuple[str, ...]:
+    """The modules that compute a job's result, without those that they import."""
+    return job.stage.compute.partition(":")[0], *job.stage.code(settings)
 
 
 @cache

@@ -4,7 +4,7 @@ import os
 import platform
 import subprocess
 import sys
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def provenance() -> dict[str, Any]:
         "revision": _revision(difference),
         "changes": difference and sha256(difference.encode())[:16],
         "python": platform.python_version(),
-        "versions": {name: _version(name) for name in LIBRARIES},
+        "versions": {name: version_of(name) for name in LIBRARIES},
         "host": {
             "system": platform.platform(),
             "processor": _processor(),
@@ -53,7 +53,9 @@ def keep_changes(results: Path) -> None:
         write_text(path, patch)
 
 
-def _version(distribution: str) -> str | None:
+@cache
+def version_of(distribution: str) -> str | None:
+    """The version of an installed library; None if it is not there."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

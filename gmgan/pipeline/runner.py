@@ -8,7 +8,7 @@ now. Every file is written whole or not at all, the one with the stamp last.
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -36,6 +36,10 @@ class Unusable(GmganError):
     def __init__(self, path: Path, reason: str, command: str):
         super().__init__(f"{path} {reason}; make it again: {command}")
         self.path, self.reason = path, reason
+
+
+class OtherVersions(GmganError):
+    """A file that other versions of libraries made, and that is not accepted."""
 
 
 class Runner(Graph):
@@ -127,11 +131,14 @@ class Runner(Graph):
         return hashes
 
     def fits(self, job: Job) -> bool:
-        """True if all outputs of a job are there, up to date and undamaged."""
+        """True if all outputs of a job are there, up to date and undamaged.
+
+        Raises OtherVersions if they are, but made with versions of libraries that are not accepted.
+        """
         try:
             for name in job.stage.writes:
                 self.load(Ref(job.stage, name, job.key))
-        except GmganError:
+        except (Missing, Unusable):
             return False
         return True
 
@@ -146,12 +153,7 @@ class Runner(Graph):
         if stage.carrier:
             hashes = {name: hash_file(paths[name]) for name in others}
             artifact = _carrier_of(job)
-            stamp = {
-                "fingerprint": self.fingerprint(job),
-                "sources": self.sources(job),
-                "inputs": self.contents(job),
-                "files": hashes,
-            }
+            stamp = {**self._origin(job), "files": hashes}
             if isinstance(artifact, Json):  # 25 ms; records of arrays do not show it
                 stamp["provenance"] = provenance()
                 keep_changes(self.results)
@@ -171,11 +173,14 @@ class Runner(Graph):
 
     def checkpoint(self, job: Job, resume: Path | None = None) -> CheckpointFile:
         """The file that holds the state of a training until it ends."""
-        fingerprint = self.fingerprint(job)
-        name = f"{'.'.join(map(str, job.key))}.{fingerprint}.safetensors"
-        path = self.results / "checkpoints" / name
-        settings = hashed(self.settings(job))
-        return CheckpointFile(path, fingerprint, settings, resume, lambda: self.contents(job))
+        name = f"{'.'.join(map(str, job.key))}.{self.fingerprint(job)}.safetensors"
+        return CheckpointFile(
+            self.results / "checkpoints" / name,
+            settings=hashed(self.settings(job)),
+            origin=partial(self._origin, job),
+            difference=lambda o: self._difference(job, o) or self._other_version(job, o),
+            resume=resume,
+        )
 
     def state_of(self, run: Run) -> str:
         """How far a run is: `scored`, `trained`, how its training failed, or `-` (untrained).
@@ -189,7 +194,7 @@ class Runner(Graph):
         except Missing:
             kimg = self.checkpoint(job).kimg()
             return "-" if kimg is None else f"interrupted at {kimg:.4g} kimg"
-        except Unusable:
+        except (Unusable, OtherVersions):
             return "to be made again"
         if status != "ok":
             return status
@@ -197,7 +202,7 @@ class Runner(Graph):
             self.stamp(self.job("score", run=run))
         except Missing:
             return "trained"
-        except Unusable:
+        except (Unusable, OtherVersions):
             return "trained, scores to be made again"
         return "scored"
 
@@ -227,15 +232,36 @@ class Runner(Graph):
     def _check_stamp(self, job: Job, path: Path, stamp: dict[str, Any]) -> None:
         if difference := self._difference(job, stamp):
             raise Unusable(path, difference, self._command(job, path))
+        if difference := self._other_version(job, stamp):
+            accept = "keep such results: gmgan settle --accept-versions"
+            again = f"make it again: {self._command(job, path)}"
+            raise OtherVersions(f"{path} {difference}; {again}; or {accept}")
         self._stamps[job] = stamp
 
-    def _difference(self, job: Job, stamp: dict[str, Any]) -> str:
-        """In what the making of a file with this stamp differs from that of a new one, or ""."""
-        if stamp.get("fingerprint") != self.fingerprint(job):
+    def _origin(self, job: Job) -> dict[str, Any]:
+        """What a job's outputs are made from, for their stamp."""
+        return {
+            "fingerprint": self.fingerprint(job),
+            "versions": self.versions(job),
+            "sources": self.sources(job),
+            "inputs": self.contents(job),
+        }
+
+    def _difference(self, job: Job, origin: dict[str, Any]) -> str:
+        """From what else a file was made, in words; empty if it would be made from the same now."""
+        if origin.get("fingerprint") != self.fingerprint(job):
             return "was made from other parameters or other code"
-        before, now = stamp.get("inputs", {}), self.contents(job)
+        before, now = origin.get("inputs", {}), self.contents(job)
         others = [place for place, content in now.items() if before.get(place) != content]
         return f"was made from another {others[0]}" if others else ""
+
+    def _other_version(self, job: Job, origin: dict[str, Any]) -> str:
+        """Which version that is not accepted made a file, in words; empty if none."""
+        for name, version in self.versions(job).items():
+            before = origin.get("versions", {}).get(name)
+            if before != version and before not in self.accepted.get(name, []):
+                return f"was made with {name} {before}, not {version}"
+        return ""
 
     def _command(self, job: Job, path: Path) -> str:
         """The command that makes a file, also where Snakemake takes it for up to date."""
@@ -254,7 +280,7 @@ class Runner(Graph):
         for ref in flat(self.reads(job).values()):
             try:
                 self.load(ref)
-            except Missing:
+            except (Missing, OtherVersions):
                 continue
             except Unusable as error:
                 moved[error.path] = set_aside(error.path)

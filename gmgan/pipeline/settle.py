@@ -14,28 +14,35 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gmgan.errors import GmganError
-from gmgan.pipeline.graph import Job
-from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.files import to_json, write_text
+from gmgan.pipeline.graph import ACCEPTED, Job
+from gmgan.pipeline.runner import OtherVersions, Runner
 from gmgan.pipeline.targets import job_of
 
 RECOVERING = "GMGAN_RECOVERING"  # set for the Snakemake that marks files
 
 
-def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, int]:
+def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, int, int]:
     """Mark results that fit params and code as made; remove others that Snakemake would keep.
 
     Snakemake writes tables and page again, which takes seconds. Returns the number of results that
-    fit, as do all results that they are made from, and the number of removed ones. Raises
-    GmganError if Snakemake cannot plan.
+    fit, as do all results that they are made from, of removed ones, and of those that other
+    versions of libraries made: these are kept. Raises GmganError if Snakemake cannot plan.
     """
     jobs = [job for job in runner.jobs(suite) if job.stage.carrier]
     files = {job: set(runner.outputs(job).values()) for job in jobs}
     if not any(path.exists() for job in jobs for path in files[job]):
-        return 0, 0
+        return 0, 0, 0
     options = ("--config", f"suite={suite}", f"params={params_file}", "--quiet", "all")
     pending = _pending(options)
-    fitting = {job for job in jobs if runner.fits(job)}
-    wrong = [job for job in jobs if job not in fitting and not pending & files[job]]
+    fitting, other = set(), set()
+    for job in jobs:
+        try:
+            if runner.fits(job):
+                fitting.add(job)
+        except OtherVersions:
+            other.add(job)
+    wrong = [job for job in jobs if job not in fitting | other and not pending & files[job]]
     removed = [job for job in wrong if _remove(files[job])]
     sound: set[Job] = set()
     for job in jobs:
@@ -45,7 +52,25 @@ def settle(runner: Runner, suite: str, params_file: str | Path) -> tuple[int, in
         read = {before for job in sound for before in runner.before(job)}
         targets = [str(min(files[job])) for job in sound if job not in read]
         _snakemake("--touch", "--forceall", *options, "--", *targets)
-    return len(sound), len(removed)
+    return len(sound), len(removed), len(other)
+
+
+def accept_versions(runner: Runner, suite: str) -> list[str]:
+    """Accept, from now on, results that were made with the versions of libraries of this suite's.
+
+    Returns the versions that were not accepted before, such as `torch 2.8.0`.
+    """
+    accepted: dict[str, None] = {}
+    for job in runner.jobs(suite):
+        stamp = runner.raw_stamp(job)
+        for name, version in runner.versions(job).items():
+            before, known = stamp.get("versions", {}).get(name), runner.accepted.get(name, [])
+            if before is not None and before != version and before not in known:
+                runner.accepted.setdefault(name, []).append(before)
+                accepted[f"{name} {before}"] = None
+    if accepted:
+        write_text(runner.results / ACCEPTED, to_json(runner.accepted))
+    return list(accepted)
 
 
 def recover(runner: Runner, suite: str, params_file: str | Path) -> list[Job]:
@@ -60,7 +85,11 @@ def recover(runner: Runner, suite: str, params_file: str | Path) -> list[Job]:
     for path in _unrecorded():
         with suppress(GmganError, ValueError):  # no file of ours
             jobs[job_of(runner, path, suite)] = None
-    whole = [job for job in jobs if job.stage.carrier and runner.fits(job)]
+    whole = []
+    for job in jobs:
+        with suppress(OtherVersions):
+            if job.stage.carrier and runner.fits(job):
+                whole.append(job)
     if whole:
         files = [str(path) for job in whole for path in runner.outputs(job).values()]
         options = ("--config", f"suite={suite}", f"params={params_file}", "--quiet", "all")

@@ -186,7 +186,15 @@ def writes(stage, **shown):
 
 def fingerprint(stage):
     """What a stage's result depends on besides its input files, for the rule's params."""
-    return lambda wildcards: GRAPH.fingerprint(job(stage, wildcards))
+
+    def marks(wildcards):
+        one = job(stage, wildcards)
+        versions = (
+            f"{name} {version}" for name, version in GRAPH.versions(one).items()
+        )
+        return ", ".join([GRAPH.fingerprint(one), *versions])
+
+    return marks
 
 
 def needs(stage):
