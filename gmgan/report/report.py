@@ -223,6 +223,8 @@ def _published_rows(beside: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _run_row(run: Run, record: TrainingRecord, status: str) -> dict[str, Any]:
+    assert record.stamp is not None
+    versions = record.stamp.provenance["versions"]
     return {
         "name": run.name,
         "status": status,
@@ -230,6 +232,7 @@ def _run_row(run: Run, record: TrainingRecord, status: str) -> dict[str, Any]:
         "kimg": record.kimg,
         "seconds": record.seconds,
         "speed": record.images_per_second,
+        "versions": ", ".join(f"{name} {versions[name]}" for name in ("torch", "numpy")),
         **_origin(record),
     }
 
