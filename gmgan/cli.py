@@ -20,6 +20,7 @@ from gmgan.errors import GmganError, unknown_name
 from gmgan.pipeline import grid
 from gmgan.pipeline.stage import Scope, Stage
 from gmgan.pipeline.stages import STAGES
+from gmgan.runtime.lifetime import end_with
 
 if TYPE_CHECKING:
     from gmgan.config.params import Params
@@ -44,6 +45,8 @@ MOVED = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status (0, 2 for a mistake of the user)."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if "GMGAN_SNAKEMAKE" in os.environ:
+        end_with(int(os.environ["GMGAN_SNAKEMAKE"]))
     try:
         status = commands.main(arguments, prog_name="gmgan", standalone_mode=False)
         return status if isinstance(status, int) else 0

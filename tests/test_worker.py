@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gmgan.runtime.client import submit
+from gmgan.runtime.client import DIED, submit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux only")
 
@@ -20,26 +20,29 @@ def processor_time(pid):
     return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
 
 
+def listens(name):
+    return f"@{name}\n" in Path("/proc/net/unix").read_text()
+
+
 @pytest.fixture
 def worker(project):
     """(project, environment that names a running worker)."""
-    folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
+    name = f"gmgan-test-{os.getpid()}"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gmgan.runtime.worker", str(folder / "worker")],
+        [sys.executable, "-m", "gmgan.runtime.worker", name, str(os.getpid())],
         cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(project.folder), "OMP_NUM_THREADS": "1"},
     )
     until = time.monotonic() + 30
-    while not (folder / "worker").exists() and time.monotonic() < until:
+    while not listens(name) and time.monotonic() < until:
         time.sleep(0.02)
     before, used = -1, 0
     while before != used:  # still loading
         time.sleep(0.5)
         before, used = used, processor_time(process.pid)
-    yield project, {"GMGAN_WORKER": str(folder / "worker")}
+    yield project, {"GMGAN_WORKER": name}
     process.terminate()
     process.wait()
-    assert not folder.exists()
 
 
 def test_output_status_and_errors_are_the_jobs_own(worker):
@@ -145,24 +148,53 @@ def test_the_job_ends_with_its_client(worker, number):
     assert not leftovers
 
 
-def test_a_worker_ends_with_its_parent(project):
-    """The parent starts a worker and dies; the worker and its folder are gone soon after."""
-    folder = Path(tempfile.mkdtemp(prefix="gmgan-"))
+@pytest.mark.parametrize("victim", ["parent", "worker"])
+def test_worker_and_job_end_with_whom_they_work_for(project, victim):
+    """A parent starts a worker, a client gives it a job; the parent or the worker is killed."""
+    project.gmgan("prepare", "toy-ring")
+    name = f"gmgan-test-{os.getpid()}"
     code = (
-        "import subprocess, sys, time, os\n"
-        f"subprocess.Popen([sys.executable, '-m', 'gmgan.runtime.worker', '{folder}/worker'])\n"
-        f"while not os.path.exists('{folder}/worker'): time.sleep(0.02)\n"
+        "import os, subprocess, sys, time\n"
+        f"command = [sys.executable, '-m', 'gmgan.runtime.worker', '{name}', str(os.getpid())]\n"
+        "print(subprocess.Popen(command).pid, flush=True)\n"
+        "time.sleep(100)\n"
     )
-    subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(project.folder)},
-    )
+    environment = {**os.environ, "PYTHONPATH": str(project.folder)}
+    popen = partial(subprocess.Popen, env=environment, text=True, cwd=project.folder)
+    parent = popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    worker = int(parent.stdout.readline())
     until = time.monotonic() + 60
-    while folder.exists() and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not folder.exists()
+    while not listens(name) and time.monotonic() < until:
+        time.sleep(0.02)
+    environment["GMGAN_WORKER"] = name
+    command = [sys.executable, "-m", "gmgan", "train", "toy-ring.gan.K1.s0"]
+    client = popen(command, stderr=subprocess.PIPE)
+    while not Path(f"/proc/{worker}/task/{worker}/children").read_text():
+        time.sleep(0.02)
+    time.sleep(1)
+    os.kill(parent.pid if victim == "parent" else worker, signal.SIGKILL)
+    killed = time.monotonic()
+    client.stderr.read()  # ends when no process holds the pipe any more
+    assert client.wait() in (143, DIED)
+    assert time.monotonic() - killed < 5
+    assert not listens(name)
+    parent.kill()
+    parent.wait()
+
+
+def test_a_job_without_a_worker_ends_with_its_snakemake(project):
+    project.gmgan("prepare", "toy-ring")
+    snakemake = subprocess.Popen(["sleep", "100"])
+    command = [sys.executable, "-m", "gmgan", "train", "toy-ring.gan.K1.s0"]
+    pid = {"PYTHONPATH": str(project.folder), "GMGAN_SNAKEMAKE": str(snakemake.pid)}
+    job = subprocess.Popen(
+        command, cwd=project.folder, env={**os.environ, **pid}, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1)
+    snakemake.kill()
+    killed = time.monotonic()
+    assert job.wait() == 143 and time.monotonic() - killed < 5
+    snakemake.wait()
 
 
 def test_a_module_that_ends_the_process_does_not_end_the_worker(project):

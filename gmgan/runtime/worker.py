@@ -1,11 +1,12 @@
 """Jobs as forks of one warm process, so that not every job loads torch again.
 
-`python -m gmgan.runtime.worker FOLDER/SOCKET`, in a folder of its own, loads the heavy libraries
-and this package once and then runs each job in a fork of itself: a job is as isolated as any
-process, but starts in milliseconds instead of seconds. `gmgan` hands its command line (client.py)
-to the worker that GMGAN_WORKER names. Without a worker, or if the worker declines because the
-package's files have changed since it started, `gmgan` runs the command in its own process. The
-Snakefile starts a worker for local jobs on the CPU; it ends with the process that started it.
+`python -m gmgan.runtime.worker NAME PID` loads the heavy libraries and this package once and then
+runs each job in a fork of itself: a job is as isolated as any process, but starts in milliseconds
+instead of seconds. `gmgan` hands its command line (client.py) to the worker of the name in
+GMGAN_WORKER. Without a worker, or if the worker declines because the package's files have changed
+since it started, `gmgan` runs the command in its own process. The Snakefile starts a worker for
+local jobs on the CPU. It ends with process PID, which started it, and its jobs end with it. Its socket
+has a name without a file (man 7 unix, "abstract"): a killed worker leaves nothing behind.
 """
 
 import gc
@@ -13,19 +14,19 @@ import importlib
 import json
 import os
 import pkgutil
+import secrets
 import select
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from gmgan.runtime.client import DECLINED
+from gmgan.runtime.client import DECLINED, address, is_own
+from gmgan.runtime.lifetime import end_now, end_with
 
 PACKAGE = Path(__file__).resolve().parent.parent
 LIBRARIES = (
@@ -41,44 +42,37 @@ LIBRARIES = (
 
 
 def start(threads: int) -> None:
-    """Start a worker for the jobs of this process: its address goes into the environment."""
-    path = os.path.join(tempfile.mkdtemp(prefix="gmgan-"), "worker")
-    limits = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
+    """Start a worker for the jobs of this process: its name goes into the environment."""
+    name = f"gmgan-{secrets.token_hex(8)}"
+    limits = {f"{of}_NUM_THREADS": str(threads) for of in ("OMP", "MKL", "OPENBLAS")}
     subprocess.Popen(
-        [sys.executable, "-m", "gmgan.runtime.worker", path],
+        [sys.executable, "-m", "gmgan.runtime.worker", name, str(os.getpid())],
         env={**os.environ, **limits, "PYTHONPATH": str(PACKAGE.parent)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
     )
-    os.environ["GMGAN_WORKER"] = path
+    os.environ["GMGAN_WORKER"] = name
 
 
-def serve(path: str) -> None:
-    """Accept jobs until the parent process ends, loading libraries and code while none waits.
-
-    The folder of `path` is removed at the end, on SIGTERM and SIGHUP too.
-    """
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+def serve(name: str, parent: int) -> None:
+    """Accept jobs until the process `parent` ends, loading libraries and code while none waits."""
+    end_with(parent)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
-    parent, code = os.getppid(), _times_of_change()
+    pid, code = os.getpid(), _times_of_change()
     waiting = [*LIBRARIES, PACKAGE.name]
-    try:
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        listener.listen(64)
-        while os.getppid() == parent:
-            if select.select([listener], [], [], 0 if waiting else 1)[0]:
-                connection, _ = listener.accept()
-                if os.fork() == 0:
-                    listener.close()
-                    _run_job(connection, code)
-                connection.close()
-            elif waiting:
-                _load(waiting.pop(0))
-    finally:
-        shutil.rmtree(os.path.dirname(path), ignore_errors=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address(name))
+    listener.listen(64)
+    while True:
+        if select.select([listener], [], [], 0 if waiting else None)[0]:
+            connection, _ = listener.accept()
+            if is_own(connection) and os.fork() == 0:
+                listener.close()
+                _run_job(connection, code, pid)
+            connection.close()
+        else:
+            _load(waiting.pop(0))
 
 
 def _load(library: str) -> None:
@@ -115,16 +109,17 @@ def _times_of_change() -> dict[Path, int]:
     return times
 
 
-def _run_job(connection: socket.socket, code: dict[Path, int]) -> None:
+def _run_job(connection: socket.socket, code: dict[Path, int], worker: int) -> None:
     """In the fork: become the client's process, run its command, report the status, end.
 
-    Declines if the package is not `code` any more: what is loaded may be old.
+    Ends early with the process `worker`. Declines if the package is not `code` any more: what is
+    loaded may be old.
     """
     status: int | None = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        end_with(worker)
         arguments = _become_client(connection)
         if code != _times_of_change():
             sys.exit(DECLINED)
@@ -165,8 +160,8 @@ def _obey(connection: socket.socket) -> None:
     """Pass on the signals that the client receives; end when the client is gone."""
     while number := connection.recv(1):
         os.kill(os.getpid(), number[0])
-    os.kill(os.getpid(), signal.SIGTERM)
+    end_now()
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -60,6 +60,9 @@ except GmganError as error:
 
 DATASETS = list(dict.fromkeys(run.dataset for run in RUNS))
 
+# Jobs end with the Snakemake that runs them (gmgan/runtime/lifetime.py).
+os.environ["GMGAN_SNAKEMAKE"] = str(os.getpid())
+
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
 # activation of the environment is needed. (Snakemake formats the prefix once more: {{{{ is {.)
 shell.prefix(
