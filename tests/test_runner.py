@@ -4,6 +4,8 @@ import inspect
 import json
 import shlex
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from gmgan.config.loader import load
 from gmgan.errors import GmganError
+from gmgan.pipeline import files
 from gmgan.pipeline.artifacts import Arrays, Damaged, Json, hash_file
 from gmgan.pipeline.grid import parse_run
 from gmgan.pipeline.runner import Runner
@@ -106,6 +109,44 @@ def test_json_of_another_shape_is_damaged(tmp_path, content):
     path.write_text(content)
     with pytest.raises(Damaged):
         Json("b", Scores).read_stamped(path)
+
+
+# --- locks ----------------------------------------------------------------------------------------
+
+
+def test_a_lock_is_held_by_one_and_ends_with_a_killed_holder(tmp_path, monkeypatch):
+    path = tmp_path / "locks" / "train.a"
+    monkeypatch.setattr(files, "PATIENCE", 0.0)
+    code = (
+        "import pathlib, time\nfrom gmgan.pipeline.files import locked\n"
+        f"with locked(pathlib.Path({str(path)!r}), 'train a'): print(1, flush=True), time.sleep(99)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    holder.stdout.read(1)
+    message = rf"train a: process {holder.pid} on .* is making it now"
+    with pytest.raises(GmganError, match=message), files.locked(path, "train a"):
+        pass
+    holder.kill()
+    holder.wait()
+    assert path.exists()
+    with files.locked(path, "train a"):
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_a_job_is_not_run_twice_at_a_time(tmp_path, params, monkeypatch):
+    runner = Runner(params, tmp_path)
+    job = runner.job("prepare", source="toy-ring")
+    monkeypatch.setattr(files, "PATIENCE", 0.0)
+    killed = tmp_path / "data" / ".toy-ring.safetensors.abcd"
+    killed.parent.mkdir()
+    killed.touch()
+    with files.locked(tmp_path / "locks" / "prepare.toy-ring", "it"):
+        with pytest.raises(GmganError, match=r"prepare toy-ring: process .* is making it now"):
+            runner.run(job)
+        assert killed.exists()
+    runner.run(job)
+    assert runner.fits(job) and not killed.exists()
 
 
 # --- files of a finished project ------------------------------------------------------------------

@@ -1,12 +1,16 @@
 """Files written whole or not at all: under a temporary name, then renamed."""
 
+import fcntl
+import glob
 import hashlib
 import io
 import json
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from gmgan.errors import GmganError
+
+PATIENCE = 5.0  # seconds to wait for a lock: orphans of a killed Snakemake end within three
 
 
 @contextmanager
@@ -80,6 +86,55 @@ def _writing(path: Path, other: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise GmganError(f"cannot write {path}: {reason}; free space or choose {other}") from error
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock on the file at `path` in the block; it ends with this process in any case.
+
+    Raises GmganError if another process keeps it for PATIENCE seconds; what: what it locks.
+    """
+    until = time.monotonic() + PATIENCE
+    while (file := _lock(path)) is None:
+        if time.monotonic() > until:
+            owner = path.read_text() if path.exists() else "another process"
+            raise GmganError(f"{what}: {owner} is making it now; wait until it ends, or end it")
+        time.sleep(0.1)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def _lock(path: Path) -> int | None:
+    """The open, locked file at `path`; None if another process holds it.
+
+    A file system without locks counts as free.
+    """
+    with _writing(path, "another results folder with --results"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    except OSError:
+        return file
+    if not path.exists() or not os.path.samestat(os.fstat(file), path.stat()):
+        os.close(file)  # its holder removed it just now
+        return None
+    os.truncate(file, 0)
+    os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
+    return file
+
+
+def remove_temporary(paths: Iterable[Path]) -> None:
+    """Remove what killed writers of these files have left beside them."""
+    for path in paths:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            left.unlink()
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

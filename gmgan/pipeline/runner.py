@@ -19,7 +19,7 @@ from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Json, Stamped, hash_file, with_hashes
 from gmgan.pipeline.checkpoints import CheckpointFile
-from gmgan.pipeline.files import check_writable, set_aside
+from gmgan.pipeline.files import check_writable, locked, remove_temporary, set_aside
 from gmgan.pipeline.graph import Graph, Job, flat
 from gmgan.pipeline.provenance import keep_changes, provenance
 from gmgan.pipeline.stage import Ref, Refs
@@ -64,11 +64,20 @@ class Runner(Graph):
         """Run a job and write its outputs.
 
         resume: a checkpoint to go on from, for trainings. Raises GmganError if the results cannot
-        be written, before any work, or if an input is missing, made from something else, or
-        damaged.
+        be written, before any work, if an input is missing, made from something else, or damaged,
+        or if another process runs the job.
         """
         for folder in {path.parent for path in self.outputs(job).values()}:
             check_writable(folder)
+        name = f"{job.stage.name}.{'.'.join(map(str, job.key))}"
+        with locked(self.results / "locks" / name, str(job)):
+            written = [*self.outputs(job).values()]
+            if "checkpoint" in job.stage.handles:
+                written.append(self.checkpoint(job).path)
+            remove_temporary(written)
+            self._make(job, resume)
+
+    def _make(self, job: Job, resume: Path | None) -> None:
         module, _, name = job.stage.compute.partition(":")
         compute = getattr(import_module(module), name)
         try:
