@@ -1,5 +1,6 @@
 """A signal to Snakemake alone: what its jobs finish afterwards is kept."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -10,6 +11,18 @@ import pytest
 
 pytestmark = pytest.mark.pipeline
 RUN = "toy-ring-ci.gan.K1.s0"
+
+
+def test_the_lock_of_a_killed_snakemake_does_not_stop_the_next_one(project):
+    target = "results/data/toy-ring.safetensors"
+    locks = project.folder / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text(f"{target}\n")
+    with (project.folder / ".snakemake" / "gmgan-running").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_SH)
+        assert "cannot be locked" in project.snakemake(target, check=False).stderr
+    project.snakemake(target)
+    assert not locks.exists() or not list(locks.iterdir())
 
 
 def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(finished, tmp_path):

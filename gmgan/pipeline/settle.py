@@ -6,6 +6,7 @@ Here the fingerprint and the hashes in each file decide.
 """
 
 import base64
+import fcntl
 import os
 import subprocess
 import sys
@@ -96,6 +97,22 @@ def recover(runner: Runner, suite: str, params_file: str | Path) -> list[Job]:
         with _environment(RECOVERING, "1"):
             _snakemake("--touch", "--nolock", "--rerun-incomplete", *options, "--", *files)
     return whole
+
+
+def remove_dead_locks() -> None:
+    """Remove the locks that killed Snakemakes have left on this folder.
+
+    Every Snakemake of this project shares a lock of the system until it ends, however that ends:
+    where nobody else shares it, all locks of Snakemake are left-overs.
+    """
+    with suppress(OSError):  # read-only, or a file system without locks: Snakemake decides
+        Path(".snakemake").mkdir(exist_ok=True)
+        shared = os.open(".snakemake/gmgan-running", os.O_RDWR | os.O_CREAT)  # until this ends
+        with suppress(BlockingIOError):
+            fcntl.flock(shared, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in Path(".snakemake/locks").glob("*.lock"):
+                left.unlink()
+        fcntl.flock(shared, fcntl.LOCK_SH)
 
 
 def _unrecorded() -> list[Path]:

@@ -5,8 +5,8 @@ runs each job in a fork of itself: a job is as isolated as any process, but star
 instead of seconds. `gmgan` hands its command line (client.py) to the worker of the name in
 GMGAN_WORKER. Without a worker, or if the worker declines because the package's files have changed
 since it started, `gmgan` runs the command in its own process. The Snakefile starts a worker for
-local jobs on the CPU. It ends with process PID, which started it, and its jobs end with it. Its socket
-has a name without a file (man 7 unix, "abstract"): a killed worker leaves nothing behind.
+local jobs on the CPU. It ends with process PID, which started it, and its jobs end with it. Its
+socket has a name without a file (man 7 unix, "abstract"): a killed worker leaves nothing behind.
 """
 
 import gc

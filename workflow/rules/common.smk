@@ -18,6 +18,8 @@ from gmgan.pipeline.costs import expected_seconds
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import extractor_owner, suite_runs
 from gmgan.pipeline.index import write_index
+from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.settle import recover, remove_dead_locks
 from gmgan.pipeline.stages import STAGES
 from gmgan.pipeline.targets import job_of
 from gmgan.runtime import gpu, worker
@@ -43,10 +45,9 @@ try:
     SUITE = str(config.get("suite", PARAMS.suite))
     RUNS = suite_runs(PARAMS, SUITE)
     GRAPH = Graph(PARAMS)
+    if workflow.is_main_process:
+        remove_dead_locks()
     if workflow.is_main_process and any(Path(".snakemake/incomplete").glob("*")):
-        from gmgan.pipeline.runner import Runner
-        from gmgan.pipeline.settle import recover
-
         for kept in recover(Runner(PARAMS), SUITE, PARAMS_FILE):
             print(f"gmgan: kept what an interrupted call made: {kept}", file=sys.stderr)
     # Missing or invalid plug-ins fail here, before any job starts.
