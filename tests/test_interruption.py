@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,34 @@ def test_the_lock_of_a_killed_snakemake_does_not_stop_the_next_one(project):
         assert "cannot be locked" in project.snakemake(target, check=False).stderr
     project.snakemake(target)
     assert not locks.exists() or not list(locks.iterdir())
+
+
+def test_a_clock_set_back_costs_nothing(project):
+    target = f"results/runs/{RUN}/samples.safetensors"
+    project.gmgan("prepare", "toy-ring-ci")
+    later = time.time() + 3600
+    for path in (project.folder / "results" / "data").iterdir():
+        os.utime(path, (later, later))
+    project.snakemake("--touch", "results/data/toy-ring.safetensors")
+    for path in (project.folder / "results" / "data").iterdir():
+        os.utime(path, (later, later))
+    project.snakemake(target)
+    assert project.plan(target) == {}
+
+
+def test_a_training_whose_end_was_not_recorded_costs_seconds(project):
+    """Snakemake removes outputs that it has not recorded; the last checkpoint holds the result."""
+    project.gmgan("prepare", "toy-ring-ci")
+    project.gmgan("train", RUN)
+    folder = project.folder / "results" / "runs" / RUN
+    names = ("weights.safetensors", "snapshots.safetensors", "history.csv")
+    made = [(folder / name).read_bytes() for name in names]
+    shutil.rmtree(folder)
+    again = project.gmgan("train", RUN)
+    assert "going on from 60.032 kimg" in again.stderr
+    assert [(folder / name).read_bytes() for name in names] == made
+    project.gmgan("sample", RUN)
+    assert not list((project.folder / "results" / "checkpoints").iterdir())
 
 
 def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(finished, tmp_path):

@@ -105,7 +105,7 @@ class CheckpointFile:
             return None
 
     def remove(self) -> None:
-        """Forget the state: the training's outputs have been written."""
+        """Forget the state: the training's outputs are complete."""
         self.path.unlink(missing_ok=True)
 
 

@@ -137,6 +137,17 @@ def remove_temporary(paths: Iterable[Path]) -> None:
             left.unlink()
 
 
+def lower_times(folder: Path, now: float) -> None:
+    """Set times of change that are later than `now` to `now`: the clock has been set back.
+
+    No file becomes newer than another one that way.
+    """
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # a temporary file of another job
+            if path.stat().st_mtime > now:
+                os.utime(path, (now, now))
+
+
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:

@@ -5,8 +5,11 @@ expected fingerprint, contain exactly what was written, and be made from files t
 now. Every file is written whole or not at all, the one with the stamp last.
 """
 
+import json
+import os
 import shlex
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from importlib import import_module
@@ -19,7 +22,13 @@ from gmgan.config.run import Run
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import Damaged, Json, Stamped, hash_file, with_hashes
 from gmgan.pipeline.checkpoints import CheckpointFile
-from gmgan.pipeline.files import check_writable, locked, remove_temporary, set_aside
+from gmgan.pipeline.files import (
+    check_writable,
+    locked,
+    lower_times,
+    remove_temporary,
+    set_aside,
+)
 from gmgan.pipeline.graph import Graph, Job, flat
 from gmgan.pipeline.provenance import keep_changes, provenance
 from gmgan.pipeline.stage import Ref, Refs
@@ -82,6 +91,8 @@ class Runner(Graph):
         compute = getattr(import_module(module), name)
         try:
             inputs = self.inputs(job)
+            if job.stage.per != ("suite",):
+                self._forget_checkpoints(self.before(job))
             handles = {name: self._handle(name, job, resume) for name in job.stage.handles}
             value = compute(**inputs, settings=self.settings(job), **handles)
         except Unusable as error:
@@ -89,8 +100,15 @@ class Runner(Graph):
                 self._set_inputs_aside(job, error)
             raise
         self.write(job, value)
-        if "checkpoint" in handles:
-            handles["checkpoint"].remove()
+        now = time.time()
+        if any(os.path.getmtime(path) > now for path in self.input_files(job)):
+            lower_times(self.results, now)  # else Snakemake discards what was made
+
+    def _forget_checkpoints(self, jobs: Iterable[Job]) -> None:
+        """Remove checkpoints of jobs whose outputs were read: only now are they known complete."""
+        for job in jobs:
+            if "checkpoint" in job.stage.handles:
+                self.checkpoint(job).remove()
 
     def inputs(self, job: Job) -> dict[str, Any]:
         """The inputs of a job, loaded and checked; those of a suite's stage are loaded on use."""

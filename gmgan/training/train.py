@@ -171,7 +171,7 @@ def _loop(
             window.zero_()
             if not finite:
                 return "diverged"
-            if time.monotonic() - last_saved >= checkpoint_seconds:
+            if time.monotonic() - last_saved >= checkpoint_seconds or trainer.iteration == total:
                 save()
                 last_saved = time.monotonic()
     return "ok"
