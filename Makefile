@@ -3,18 +3,20 @@
 # make lint   the same set-up, then the checks of style, types and imports
 # make setup  only the set-up; then `. .venv/bin/activate`
 # make bench  compare speed with the usual alternatives; writes benchmarks/results.csv
+# make torture  kill and damage a small project; writes docs/reliability.md (KILLS=1000: more)
 # make lock   resolve the newest versions and write requirements.lock
 #
 # CORES=4 make   to use other than all cores; PYTHON=... for another interpreter
 
 PYTHON ?= python3.11
+KILLS ?= 100
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 
 # The checks of `make lint`, each a target. tests/test_layers.py and pre-commit run the same targets.
 LINT := ruff ruff-format snakefmt mypy lint-imports
 
-.PHONY: all setup test lint $(LINT) bench lock
+.PHONY: all setup test lint $(LINT) bench torture lock
 
 all: setup
 	$(BIN)/snakemake --cores $(CORES) -- all
@@ -51,6 +53,9 @@ lint-imports:
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+torture: setup
+	$(BIN)/python -m torture --kills $(KILLS)
 
 # No local suffixes (+cpu) and no GPU libraries in the lock: it fits CPU and CUDA builds of torch.
 lock: setup

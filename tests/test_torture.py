@@ -1,0 +1,31 @@
+"""The short form of `make torture`: one kill, and one flipped bit in every file."""
+
+import pytest
+from conftest import ROOT
+
+from torture import kills
+from torture.__main__ import PARTS, with_part
+from torture.faults import DAMAGES, damaged_files
+from torture.outcome import Outcome, as_markdown
+from torture.project import Project
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_a_killed_snakemake_and_flipped_bits_change_no_result(tmp_path, monkeypatch):
+    monkeypatch.setattr(kills, "KINDS", [("snakemake", kills.KILL)])
+    (outcome,) = kills.kills(tmp_path, 1)
+    assert (outcome.tried, outcome.wrong) == (1, {})
+    project, (title, damage) = Project(tmp_path / "kills"), next(iter(DAMAGES.items()))
+    outcome = damaged_files(project, title, damage)
+    assert outcome.tried > 10 and not outcome.wrong
+
+
+def test_the_table_shows_what_went_wrong():
+    outcome = Outcome("a kill")
+    outcome.add()
+    outcome.add("hung")
+    assert as_markdown([outcome]).splitlines()[-1] == "| a kill | 2 | **hung** (1) |"
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    for part in PARTS:
+        assert "\nnew\n" in with_part(page, part, "new")

@@ -1,0 +1,1 @@
+"""Kills and faults: the pipeline is disturbed on purpose, and its results must stay the same."""
