@@ -5,7 +5,6 @@ examples are the same every time.
 """
 
 import faulthandler
-import json
 import os
 import random
 import resource
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +34,7 @@ from gmgan.data.archives import Archives
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
-from gmgan.pipeline.artifacts import Arrays, Damaged, Json, Picture, Text, hash_array
+from gmgan.pipeline.artifacts import Arrays, Damaged, Json, Picture, Text
 from gmgan.pipeline.checkpoints import CheckpointFile
 from gmgan.pipeline.graph import Graph
 from gmgan.records import Generated, Score, Scores
@@ -201,6 +201,10 @@ def archive(path):
     return images.read(source, Archives(path.parent / "none"))
 
 
+def checkpoint(path, resume=None):
+    return CheckpointFile(path, {"a": 1}, lambda: {"f": 1}, lambda origin: "", resume)
+
+
 def write_files(folder):
     """{name: the whole file} of everything that a reader reads."""
     folder.mkdir()
@@ -222,10 +226,8 @@ def write_files(folder):
     ARRAYS.write_stamped(folder / "samples.safetensors", made, STAMP)
     Text("x").write(folder / "a.csv", "a,b\n1,2\n")
     Picture("x").write(folder / "c.png", SAMPLES[0])
-    tensors = {"weight": SAMPLES.astype(np.float32)}
-    about = {"fingerprint": "f", "settings": {"a": 1}, "state": {"history": [{"kimg": 1}]}}
-    about["arrays"] = {name: hash_array(array) for name, array in tensors.items()}
-    save_file(tensors, folder / "checkpoint.safetensors", {"about": json.dumps(about)})
+    tensors = {"weight": torch.from_numpy(SAMPLES.astype(np.float32))}
+    checkpoint(folder / "checkpoint.safetensors").save(tensors, {"history": [{"kimg": 1}]})
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
@@ -242,7 +244,7 @@ READERS = {
     "samples.safetensors": stored(ARRAYS),
     "a.csv": Text("x").read,
     "c.png": Picture("x").read,
-    "checkpoint.safetensors": lambda path: CheckpointFile(path, "f", {"a": 1}).load(),
+    "checkpoint.safetensors": lambda path: checkpoint(path, resume=path).load(),
 }
 SEALED = ("scores.json", "samples.safetensors")  # they are read as they were written, or refused
 SPECIAL = {

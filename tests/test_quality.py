@@ -81,7 +81,7 @@ def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
         noisy = np.clip(held_out + level * noise, 0, 255).astype(np.uint8)
         values.append(quality.quality(distances(noisy), calibration))
     assert values == sorted(values, reverse=True)
-    assert values[0] > 0.8
+    assert values[0] > 0.7
     assert values[-1] < values[0] / 2
     assert np.median(quality_of_each(distances(pure), calibration)) == pytest.approx(0.05, abs=1e-5)
 

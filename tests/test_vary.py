@@ -114,7 +114,7 @@ def test_values_that_are_unsafe_in_a_name_have_no_text(value):
 def test_runs_that_are_the_same_are_shared(with_suite, params):
     own = set(names(params, "quick"))
     assert STATIC in own
-    same = with_suite("latent.sigma: [0.3, 3.0e-1, 0.30]\ntraining.learning_rate: 2.0e-4")
+    same = with_suite("latent.sigma: [0.3, 3.0e-1, 0.30]\ntraining.learning_rate: 4.0e-4")
     assert names(same) == [GAN, STATIC, "digits.gmgan-dynamic.K10.s0"]
     assert set(names(same)) <= own
     graph, other = Graph(params), Graph(same)

@@ -108,7 +108,7 @@ class Dataset(Strict):
         return self
 
 
-Seed = Annotated[NonNegativeInt, Field(strict=True), AtMost(2**32 - 1, "a seed has 32 bits")]
+Seed = Annotated[NonNegativeInt, Field(strict=True), AtMost(4_294_967_295, "a seed has 32 bits")]
 
 
 def _expand_ranges(seeds: Any) -> Any:

@@ -5,7 +5,6 @@ expected fingerprint, contain exactly what was written, and be made from files t
 now. Every file is written whole or not at all, the one with the stamp last.
 """
 
-import json
 import os
 import shlex
 import time
