@@ -139,6 +139,14 @@ def test_parameters_touch_what_uses_them(project_prints):
     assert after == again
 
 
+def test_threads_count_where_torch_computes(project_prints):
+    before = project_prints()
+    after = project_prints("params.yaml", "  threads: 1 ", "  threads: 2 ")
+    for stage in ("train", "extractor", "sample"):
+        assert changed(before, after, stage) == set(before[stage])
+    assert not changed(before, after, "prepare")
+
+
 def test_extending_the_seed_list_changes_no_run(params):
     graph = Graph(params)
     run, table = graph.job("score", run="digits.gan.K1.s0"), graph.job("collect", suite="quick")

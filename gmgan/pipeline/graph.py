@@ -85,11 +85,12 @@ class Graph:
         """A hash of everything that a job's result depends on.
 
         That is its key, its settings without options at their neutral value, the code that computes
-        it, the content of the user's own files, and the fingerprints of the jobs whose files it
-        reads.
+        it, the content of the user's own files, the fingerprints of the jobs whose files it reads,
+        and, where torch computes, the number of threads if it is not one: sums are split by it.
         """
         if job not in self._fingerprints:
             settings, sources = self.settings(job), self.sources(job)
+            threads = self.params.execution.threads if "device" in job.stage.handles else 1
             self._fingerprints[job] = digest(
                 job.stage.name,
                 [str(part) for part in job.key],
@@ -99,6 +100,7 @@ class Graph:
                 file_hashes(job.stage.folder) if job.stage.folder else None,
                 [(name, self._read_fingerprints(refs)) for name, refs in self.reads(job).items()],
                 *([sources] if sources else []),
+                *([{"threads": threads}] if threads > 1 else []),
             )
         return self._fingerprints[job]
 
