@@ -6,9 +6,11 @@ import zipfile
 
 import numpy as np
 import pytest
+import yaml
+from conftest import ROOT
 from PIL import Image
 
-from gmgan.config.data import ImagesSource
+from gmgan.config.loader import load
 from gmgan.pipeline import manifests
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.manifests import content_hash
@@ -90,10 +92,13 @@ def test_a_zip_counts_as_one_file(tmp_path):
     assert len(hashes) == 2
 
 
-def test_data_of_other_images_are_prepared_and_trained_on_again(photos, params):
-    source = ImagesSource(kind="images", path="photos", size=8, colour="grey")
-    entry = params.datasets["digits-ci"].model_copy(update={"source": source})
-    own = params.model_copy(update={"datasets": {**params.datasets, "pets": entry}})
+def test_data_of_other_images_are_prepared_and_trained_on_again(photos, tmp_path):
+    text = yaml.safe_load((ROOT / "params.yaml").read_text())
+    source = {"kind": "images", "path": "photos", "size": 8, "colour": "grey"}
+    text["datasets"]["pets"] = {"extends": "digits-ci", "title": "pets", "source": source}
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump(text, sort_keys=False))
+    own = load(path)
     run = "pets.gan.K1.s0"
 
     before = Graph(own)

@@ -674,7 +674,7 @@ def test_a_reader_must_give_what_its_source_declares(tmp_path, monkeypatch):
     monkeypatch.setitem(shapes, "CLASSES", ["disc", "square"])
     with pytest.raises(GmganError, match=r"source shapes:read: .* names 2 classes"):
         runner.run(runner.job("prepare", source="shapes"))
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 # --- fingerprints ---------------------------------------------------------------------------------

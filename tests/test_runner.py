@@ -185,7 +185,7 @@ def flip(path):
 )
 def test_a_flipped_bit_stops_the_stage_that_reads_it(results, file, stage):
     flip(results.results / file)
-    with pytest.raises(GmganError, match=rf"{file} is damaged .*; make it again: "):
+    with pytest.raises(GmganError, match=rf"{file} is damaged "):
         results.run(results.job(stage, run=RUN))
 
 

@@ -112,9 +112,9 @@ def test_runs_of_other_vector_units_are_marked(finished, tmp_path):
     project.gmgan("train", RUN, ATEN_CPU_CAPABILITY="default")
     restricted = read_json(record)["provenance"]["host"]["vector_units"]
     assert restricted == "DEFAULT ATEN_CPU_CAPABILITY=default" != units
+    project.snakemake("all")
     done = project.gmgan("verify", RUN, check=False)
     assert f"vector_units: {restricted} -> {units}" in done.stdout
-    project.snakemake("all")
     page = (project.folder / "results" / "report.html").read_text()
     assert "Trained on several kinds of machine" in page
     assert f"({restricted})" in page and f"({units})" in page

@@ -61,14 +61,12 @@ except GmganError as error:
 
 DATASETS = list(dict.fromkeys(run.dataset for run in RUNS))
 
-# Jobs end with the Snakemake that runs them (gmgan/runtime/lifetime.py).
-os.environ["GMGAN_SNAKEMAKE"] = str(os.getpid())
-
 # In every job `gmgan` is this package, run by this interpreter, with the chosen params: no
-# activation of the environment is needed. (Snakemake formats the prefix once more: {{{{ is {.)
+# activation of the environment is needed. Jobs end with the Snakemake that runs them
+# (gmgan/runtime/lifetime.py). (Snakemake formats the prefix once more: {{{{ is {.)
 shell.prefix(
     f"export PATH={quote(os.path.dirname(sys.executable))}:$PATH "
-    f"PYTHONPATH={quote(str(workflow.basedir))}; "
+    f"PYTHONPATH={quote(str(workflow.basedir))} GMGAN_SNAKEMAKE={os.getpid()}; "
     f'gmgan() {{{{ python -S -m gmgan --params {quote(PARAMS_FILE)} --set-aside "$@"; }}}}; '
 )
 
