@@ -1,6 +1,6 @@
 """Write into docs/statistics.md which verdicts of quick repeat, from finished projects.
 
-python docs/verdicts_table.py SEEDS-0-9 SEEDS-10-19 OTHER-VECTOR-UNITS
+python docs/verdicts_table.py SEEDS-0-9 SEEDS-10-19
 """
 
 import sys
@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 PAGE = Path(__file__).parent / "statistics.md"
-BEGIN, END = "<!-- begin: python docs/verdicts_table.py A B C -->\n", "<!-- end -->\n"
+BEGIN, END = "<!-- begin: python docs/verdicts_table.py A B -->\n", "<!-- end -->\n"
 COMPARISON = ["claim", "dataset", "comparison", "metric"]
-COLUMNS = ["seeds 0-9", "seeds 10-19", "seeds 0-9, AVX2"]
+COLUMNS = ["seeds 0-9", "seeds 10-19"]
 
 
 def verdicts(folder: Path) -> pd.Series:
@@ -24,7 +24,10 @@ def verdicts(folder: Path) -> pd.Series:
 def as_markdown(folders: list[Path]) -> str:
     """A row per primary comparison, a column of verdicts per project, and how many agree."""
     table = pd.concat(dict(zip(COLUMNS, map(verdicts, folders), strict=True)), axis=1)
-    lines = [f"| {' | '.join([*COMPARISON, *COLUMNS])} |", "|" + " --- |" * (len(COMPARISON) + 3)]
+    lines = [
+        f"| {' | '.join([*COMPARISON, *COLUMNS])} |",
+        "|" + " --- |" * (len(COMPARISON) + len(COLUMNS)),
+    ]
     lines += [f"| {' | '.join([*row[0], *row[1:]])} |" for row in table.itertuples()]
     decided = (table != "undecided").sum()
     lines.append("| | | decided | |" + "".join(f" {n} of {len(table)} |" for n in decided))
