@@ -16,7 +16,7 @@ from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.pixels import PALETTE
 from gmgan.report.style import COLOURS, STYLE, Styles, legend_below, log_scale, make_panels, svg
 
-CURVE_POINTS = 100  # of a line: more cannot be seen, and fill the page
+CURVE_POINTS = 60  # of a line: more are hardly seen, and fill the page
 
 
 @matplotlib.rc_context(STYLE)
