@@ -41,7 +41,7 @@ def kills(folder: Path, count: int, seed: int = 0) -> list[Outcome]:
 
 
 TITLES = {
-    "group": "the whole group (a terminal's Ctrl-C, a closed session)",
+    "group": "the whole group (a closed session)",
     "snakemake": "Snakemake alone",
     "job": "one job",
     "client": "the command of a rule",

@@ -76,7 +76,7 @@ def _look(
             try:
                 image, mode = upright(read_bytes())
                 picture = image.convert("RGB")
-            except Exception:  # whatever Pillow makes of it
+            except Exception:  # Pillow raises many types for a damaged file
                 broken.append(name)
                 continue
             sizes[picture.size] += 1

@@ -128,8 +128,8 @@ def _title(title: str) -> str:
 Distinct = AfterValidator(_distinct)  # annotation of a list
 Title = Annotated[str, Field(max_length=200), AfterValidator(_title)]
 Whole = Annotated[PositiveInt, Field(strict=True)]  # '7' is a text
-# Numbers of params.yaml. Each bound (ours) is far above what anybody has used, and below what would
-# fill the memory or take longer than a life.
+# Numbers of params.yaml. The bounds are ours: far above common values, below what would fill the
+# memory or take years.
 Samples = Annotated[Whole, AtMost(10_000_000, "so many samples do not fit into memory")]
 Width = Annotated[Whole, AtMost(16_384, "a layer of this width does not fit into memory")]
 Groups = Annotated[Whole, AtMost(10_000, "every component or class needs samples of its own")]
