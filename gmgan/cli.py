@@ -383,6 +383,24 @@ def _cluster_images(state: State, run: str, images: Path) -> None:
 
 
 @_command(
+    "cluster-rivals",
+    "Cluster the images of a data set without a GAN: k-means, Gaussian mixture, autoencoder.",
+    ["dataset"],
+    "digits",
+    "mnist --runs 1 > rivals.tsv",
+)
+@click.option("--K", "n_clusters", type=click.IntRange(min=2), default=10, show_default=True)
+@click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="seeds")
+@click.pass_obj
+def _cluster_rivals(state: State, dataset: str, n_clusters: int, runs: int) -> None:
+    from gmgan.commands.cluster_rivals import COLUMNS, cluster_rivals
+
+    print(*COLUMNS, sep="\t")
+    for method, seed, K, *scores in cluster_rivals(state.runner, dataset, n_clusters, range(runs)):
+        print(method, seed, K, *(f"{score:.4f}" for score in scores), sep="\t", flush=True)
+
+
+@_command(
     "export",
     "Export a trained run as a folder with weights, configuration and model card.",
     ["run"],

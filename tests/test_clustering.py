@@ -6,14 +6,16 @@ from itertools import permutations
 import numpy as np
 import pytest
 import torch
-from conftest import read_json
+from conftest import read_arrays, read_json
 from scipy.stats import entropy
+from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score
 from torch import nn
 
 from gmgan.config.models import Encoder
 from gmgan.conformance.training import Recipe
 from gmgan.errors import GmganError
-from gmgan.evaluation import clustering
+from gmgan.evaluation import clustering, rivals
 from gmgan.evaluation.cluster import encoder_clusters
 from gmgan.models.auxiliary import encoder
 from gmgan.models.priors import StaticMixture
@@ -107,6 +109,44 @@ def test_images_are_clustered_by_a_classifier_of_generated_ones(finished, tmp_pa
     assert set(about["baselines"]) == {"kmeans", "kmeans-pca"}
     for rows in about["baselines"].values():  # k-means on 8 x 8 digits is known to do well
         assert {row["metric"]: row["value"] for row in rows}["cluster_acc"] > 0.6
+    for rows in (about["scores"], *about["baselines"].values()):
+        of = {row["metric"]: row for row in rows}
+        counts = {name: (row["n_real"], row["split"]) for name, row in of.items()}
+        assert counts["cluster_acc"] == (360, "test")
+        assert counts["cluster_acc_all"] == (1797, "all")
+        # The held-out images are a fifth of all.
+        assert of["cluster_acc_all"]["value"] == pytest.approx(of["cluster_acc"]["value"], abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["Gaussian mixture, PCA", "k-means, autoencoder"])
+def test_rivals_find_separated_images(rng, name):
+    labels = rng.integers(3, size=600)
+    images = np.zeros((600, 6, 6, 1), np.uint8)
+    for label in range(3):  # two rows of noise on black, a class has its own rows
+        own = np.flatnonzero(labels == label)
+        images[own, 2 * label : 2 * label + 2] = rng.integers(100, 255, (len(own), 2, 6, 1))
+    assigned = dict(rivals.assignments(images[:500], images[500:], 3, 1, torch.device("cpu")))
+    scores = clustering.clustering_scores(labels[500:], assigned[name], 3, 3)
+    assert scores["cluster_acc"] == 1
+
+
+def test_the_command_scores_rivals_on_held_out_and_on_all_images(finished):
+    done = finished.gmgan("cluster-rivals", "digits-ci", "--runs", "1")
+    header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == [
+        "k-means",
+        "k-means, PCA",
+        "Gaussian mixture, PCA",
+        "k-means, autoencoder",
+    ]
+    data, _ = read_arrays(finished.folder / "results/data/digits.safetensors")
+    train, test = (data[split].reshape(len(data[split]), -1) / 255 for split in ("train", "test"))
+    theirs = KMeans(10, n_init=20, random_state=0).fit(train).predict(test)
+    nmi = normalized_mutual_info_score(data["test_labels"], theirs)
+    assert float(rows[0][header.index("cluster_nmi")]) == pytest.approx(nmi, abs=0.05)
+    done = finished.gmgan("cluster-rivals", "toy-ring-ci", check=False)
+    assert done.returncode == 2
+    assert "holds points; choose one of images" in done.stderr
 
 
 def test_only_unsupervised_mixtures_are_clustered(finished):

@@ -1,6 +1,6 @@
 """Cluster real samples by the components of an unsupervised GM-GAN, and by k-means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -23,9 +23,9 @@ from gmgan.records import Clusters, DataDescription, Score, TrainingRecord
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 
-SPLIT = "test"
 NAMES = {name: name for name in ("cluster_acc", "cluster_purity", "cluster_nmi", "cluster_ari")}
 BY_ENCODER = {"cluster_acc": "encoder_acc", "cluster_nmi": "encoder_nmi"}
+ALL_IMAGES = {"cluster_acc": "cluster_acc_all", "cluster_nmi": "cluster_nmi_all"}
 
 
 def cluster(
@@ -41,18 +41,26 @@ def cluster(
     Labelled pairs (G(z), k) train a K-way classifier, which assigns every real held-out sample to a
     component; so does the model's encoder, if it has one. Class labels serve only to score the
     result. k-means with the same K and seed is fit
-    on the training split (`kmeans_n` samples of it) and assigns the same held-out samples.
+    on the training split (`kmeans_n` samples of it) and assigns the same held-out samples. Images
+    of both splits together are scored, too, as deep clustering does it.
     """
-    run, n_classes, labels = settings.run.run, len(description.classes), data.test_labels
+    run, n_classes, n_test = settings.run.run, len(description.classes), len(data.test)
+    samples, labels = data.test, data.test_labels
+    if samples.ndim == 4:
+        samples = np.concatenate([samples, data.train])
+        labels = np.concatenate([labels, data.train_labels])
 
-    def scores(clusters: np.ndarray, names: Mapping[str, str] = NAMES) -> list[Score]:
-        every = clustering.clustering_scores(labels, clusters, n_classes, run.K)
-        values = {name: every[known] for known, name in names.items()}
-        told: dict[str, Any] = {"n_real": len(labels), "split": SPLIT}
+    def rows(clusters: np.ndarray, names: Mapping[str, str], split: str) -> list[Score]:
+        every = clustering.clustering_scores(labels[: len(clusters)], clusters, n_classes, run.K)
+        told: dict[str, Any] = {"n_real": len(clusters), "split": split}
         told |= {"extractor": "clusters", "extractor_hash": "clusters"}
         told |= {"extractor_id": "clusters"}
-        rows = [Score(metric=metric, value=value, **told) for metric, value in values.items()]
-        return [signed(row, run.dataset, {}, None) for row in rows]
+        found = [Score(metric=name, value=every[known], **told) for known, name in names.items()]
+        return [signed(row, run.dataset, {}, None) for row in found]
+
+    def scores(clusters: np.ndarray) -> list[Score]:
+        of_both = rows(clusters, ALL_IMAGES, "all") if len(clusters) > n_test else []
+        return rows(clusters[:n_test], NAMES, "test") + of_both
 
     failed = Clusters(
         run=run.name,
@@ -60,15 +68,15 @@ def cluster(
         n_generated=settings.clustering.n_generated,
         scores=[],
         table=None,
-        baselines={name: scores(ids) for name, ids in _kmeans(data, settings, run).items()},
+        baselines={name: scores(ids) for name, ids in _kmeans(data, samples, settings, run)},
     )
     if record.status != "ok":
         return failed
     model = restore_model(settings.run, weights, description, device)
-    clusters = component_clusters(model, settings, data.test, device)
+    clusters = component_clusters(model, settings, samples, device)
     by_encoder = encoder_clusters(model, data.test, device)
-    own = [] if by_encoder is None else scores(by_encoder, BY_ENCODER)
-    table = clustering.contingency(labels, clusters, n_classes, run.K)
+    own = [] if by_encoder is None else rows(by_encoder, BY_ENCODER, "test")
+    table = clustering.contingency(data.test_labels, clusters[:n_test], n_classes, run.K)
     return replace(
         failed,
         scores=scores(clusters) + own,
@@ -123,14 +131,14 @@ def encoder_clusters(
     return torch.cat(clusters).numpy()
 
 
-def _kmeans(data: Splits, settings: ClusterSettings, run: Run) -> dict[str, np.ndarray]:
-    """Clusters of the held-out split by each baseline; PCA only where it leaves dimensions out."""
+def _kmeans(
+    data: Splits, samples: np.ndarray, settings: ClusterSettings, run: Run
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Clusters of `samples` by each baseline; PCA only where it leaves dimensions out."""
     pca_dim, starts = settings.clustering.pca_dim, settings.clustering.kmeans_starts
     seed = derive_seed("k-means", run.dataset, run.K, run.seed)
     order = np.random.default_rng(seed).permutation(len(data.train))
     train = data.train[order[: settings.clustering.kmeans_n]]
-    return {
-        name: clustering.kmeans_clusters(train, data.test, run.K, seed, starts, dim)
-        for name, dim in zip(clustering.BASELINES, (None, pca_dim), strict=True)
-        if dim is None or dim < np.prod(data.train.shape[1:])
-    }
+    for name, dim in zip(clustering.BASELINES, (None, pca_dim), strict=True):
+        if dim is None or dim < np.prod(data.train.shape[1:]):
+            yield name, clustering.kmeans_clusters(train, samples, run.K, seed, starts, dim)

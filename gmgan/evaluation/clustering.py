@@ -114,7 +114,7 @@ def kmeans_clusters(
 
     if len(train) < n_clusters:
         raise GmganError(f"k-means into {n_clusters} clusters has only {len(train)} samples")
-    train, held_out = (_flat(samples) for samples in (train, held_out))
+    train, held_out = (as_rows(samples) for samples in (train, held_out))
     state = seed % 2**32
     if pca_dim is not None:
         pca = PCA(min(pca_dim, *train.shape), random_state=state).fit(train)
@@ -123,7 +123,8 @@ def kmeans_clusters(
     return means.predict(held_out)
 
 
-def _flat(samples: np.ndarray) -> np.ndarray:
+def as_rows(samples: np.ndarray) -> np.ndarray:
+    """Samples (N x ...) as N x D float32; uint8 scaled to [0, 1]."""
     flat = samples.reshape(len(samples), -1).astype(np.float32)
     return flat / 255 if samples.dtype == np.uint8 else flat
 
@@ -181,6 +182,10 @@ CLUSTER_ACC = Metric(
 CLUSTER_PURITY = replace(CLUSTER_ACC, name="cluster_purity", label="purity", panels=frozenset())
 CLUSTER_NMI = replace(CLUSTER_ACC, name="cluster_nmi", label="NMI")
 CLUSTER_ARI = replace(CLUSTER_PURITY, name="cluster_ari", label="ARI", bounded=False)
+CLUSTER_ACC_ALL = replace(
+    CLUSTER_ACC, name="cluster_acc_all", label="ACC, training images too", panels=frozenset()
+)
+CLUSTER_NMI_ALL = replace(CLUSTER_ACC_ALL, name="cluster_nmi_all", label="NMI, training images too")
 ENCODER_ACC = replace(
     CLUSTER_ACC,
     name="encoder_acc",

@@ -35,6 +35,8 @@ METRICS = (
     clustering.CLUSTER_PURITY,
     clustering.CLUSTER_NMI,
     clustering.CLUSTER_ARI,
+    clustering.CLUSTER_ACC_ALL,
+    clustering.CLUSTER_NMI_ALL,
     clustering.ENCODER_ACC,
     clustering.ENCODER_NMI,
 )
