@@ -1,5 +1,6 @@
 """Extractors and scores against torch-fidelity's public entry points."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,11 @@ import pytest
 import torch
 from conftest import read_arrays, read_json, seen
 from PIL import Image
+from pydantic import TypeAdapter
 
+from gmgan.config.evaluation import StoredExtractor
+from gmgan.config.settings import RealFeatureSettings
+from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation import fidelity
 from gmgan.evaluation.classifier import Classifier, Committee
@@ -20,6 +25,7 @@ from gmgan.evaluation.extractors import (
     inception,
     load_extractor,
 )
+from gmgan.evaluation.features import real_features
 from gmgan.evaluation.frechet import fid
 from gmgan.evaluation.neighbours import precision_recall
 from gmgan.evaluation.samples import Samples
@@ -136,6 +142,82 @@ def test_digits_classifier_reaches_96_percent(params, tmp_path):
     about = read_json(tmp_path / "results/extractors/digits.classifier-digits.json")
     assert about["test_accuracy"] >= 0.96
     assert about["hash"]
+
+
+@pytest.fixture(scope="module")
+def stored(params, tmp_path_factory):
+    """The two files of a classifier that a pipeline trained, and their runner."""
+    folder = tmp_path_factory.mktemp("stored")
+    small = params.extractors["classifier-digits"].model_copy(update={"kimg": 2, "members": 1})
+    runner = runner_with(params, folder, **{"classifier-digits": small})
+    runner.run(runner.job("prepare", source="digits"))
+    runner.run(runner.job("extractor", extractor_id="digits.classifier-digits"))
+    return runner.results / "extractors/digits.classifier-digits.safetensors"
+
+
+def stored_extractor(weights, sha256=None):
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return StoredExtractor(kind="stored", weights=str(weights), sha256=sha256 or digest)
+
+
+def with_stored(params, folder, entry):
+    digits = params.datasets["digits"]
+    evaluation = digits.evaluation.model_copy(update={"extractors": ["kept"]})
+    digits = digits.model_copy(update={"evaluation": evaluation})
+    params = params.model_copy(update={"datasets": {**params.datasets, "digits": digits}})
+    runner = runner_with(params, folder, kept=entry)
+    runner.run(runner.job("prepare", source="digits"))
+    return runner
+
+
+def test_a_stored_extractor_gives_the_features_of_the_trained_one(params, stored, tmp_path):
+    runner = with_stored(params, tmp_path, stored_extractor(stored))
+    runner.run(runner.job("extractor", extractor_id="kept"))
+    ours = tmp_path / "results/extractors/kept.safetensors"
+    assert ours.read_bytes() == stored.read_bytes()
+    theirs = read_json(stored.with_suffix(".json"))
+    about = read_json(ours.with_suffix(".json"))
+    for told in ("kind", "hash", "trained_on", "test_accuracy", "channels"):
+        assert about[told] == theirs[told]
+    runner.run(runner.job("real_features", dataset="digits", extractor="kept"))
+    features, _ = read_arrays(tmp_path / "results/real/digits.kept.safetensors")
+    data, _ = read_arrays(tmp_path / "results/data/digits.safetensors")
+    weights, _ = read_arrays(stored)
+    net = load_extractor(TypeAdapter(ExtractorDescription).validate_python(about), weights)
+    assert np.array_equal(features["test"], extract(net, data["test"], "cpu")[0])
+
+
+def test_a_damaged_or_missing_stored_extractor_is_refused(params, stored, tmp_path):
+    copies = [tmp_path / stored.name, tmp_path / stored.with_suffix(".json").name]
+    for copy in copies:
+        copy.write_bytes(stored.with_suffix(copy.suffix).read_bytes())
+    entry = stored_extractor(copies[0])
+    flipped = bytearray(copies[0].read_bytes())
+    flipped[-1] ^= 1
+    copies[0].write_bytes(flipped)
+
+    def refusal():
+        runner = with_stored(params, tmp_path, entry)
+        with pytest.raises(GmganError) as error:
+            runner.run(runner.job("extractor", extractor_id="kept"))
+        return str(error.value)
+
+    assert f"expected {entry.sha256}" in refusal()
+    copies[0].write_bytes(stored.read_bytes())
+    copies[1].write_text("[]")
+    assert "cannot be read as the description of a classifier" in refusal()
+    copies[1].unlink()
+    assert f"there is no {copies[1]}" in refusal()
+
+
+def test_a_stored_extractor_of_other_images_is_refused(stored):
+    about = read_json(stored.with_suffix(".json"))
+    about = replace(ABOUT, sample_shape=about["sample_shape"])
+    zeros = np.zeros((4, 28, 28, 1), np.uint8)
+    data = Splits(zeros, np.zeros(4, np.int64), zeros, np.zeros(4, np.int64), ["0"])
+    settings = RealFeatureSettings(dataset="mnist")
+    with pytest.raises(GmganError, match="images of 1 x 28 x 28, the extractor is for 1 x 8 x 8"):
+        real_features(data, {}, about, settings, torch.device("cpu"))
 
 
 def arrays(weights):

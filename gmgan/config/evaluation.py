@@ -54,7 +54,20 @@ class InceptionExtractor(Strict):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] = "6726825d"
 
 
-Extractor = Annotated[ClassifierExtractor | InceptionExtractor, ByKind()]
+class StoredExtractor(Strict):
+    """Classifiers that this pipeline trained before, so that all machines score by the same ones.
+
+    `weights` is a .safetensors file of results/extractors, or a copy of it; its description, the
+    .json file of that name, stands beside it. `sha256` is the start of the hash that the weights
+    must have.
+    """
+
+    kind: Literal["stored"]
+    weights: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
+
+
+Extractor = Annotated[ClassifierExtractor | InceptionExtractor | StoredExtractor, ByKind()]
 ExtractorName = Annotated[str, one_of("extractors")]
 AtLeastTwo = Annotated[Samples, Field(ge=2)]
 Scales = Annotated[list[Scale], Field(min_length=2, max_length=100)]

@@ -1,23 +1,29 @@
-"""Make a feature extractor: train the classifier, or check and convert Inception weights."""
+"""Make a feature extractor: train the classifier, or check weights that were made elsewhere."""
 
 import hashlib
 import io
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
+from safetensors.numpy import load
 
-from gmgan.config.evaluation import InceptionExtractor
+from gmgan.config.evaluation import InceptionExtractor, StoredExtractor
 from gmgan.config.settings import ExtractorSettings
-from gmgan.data.archives import Archives
+from gmgan.data.archives import MOST_BYTES, Archives
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation import classifier
-from gmgan.evaluation.extractors import INCEPTION_ADDRESS, inception
-from gmgan.reading import parsing
+from gmgan.evaluation.extractors import INCEPTION_ADDRESS, inception, load_extractor
+from gmgan.reading import parsing, read_regular
 from gmgan.records import DataDescription, ExtractorDescription
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
+
+KEPT = [field.name for field in fields(ExtractorDescription)]
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,12 @@ def extractor(
 ) -> MadeExtractor:
     """The weights of an extractor; data and description are those that a classifier is trained on.
 
-    Raises GmganError for a classifier on unlabelled data, and for missing or wrong weights.
+    Raises GmganError for a classifier on unlabelled data, and for missing or wrong files.
     """
     if isinstance(settings.extractor, InceptionExtractor):
         return _inception(settings.extractor, archives)
+    if isinstance(settings.extractor, StoredExtractor):
+        return _stored(settings.extractor)
     assert data is not None and description is not None and settings.source is not None
     entry, source, n_classes = settings.extractor, settings.source, len(description.classes)
     if not n_classes:
@@ -102,4 +110,24 @@ def _inception(entry: InceptionExtractor, archives: Archives) -> MadeExtractor:
     except GmganError as error:
         raise GmganError(f"extractors.inception.weights: {error}") from error
     about = ExtractorDescription(kind=entry.kind, hash=hashlib.sha256(content).hexdigest())
+    return MadeExtractor(arrays, about)
+
+
+def _stored(entry: StoredExtractor) -> MadeExtractor:
+    path = Path(entry.weights)
+    description, cure = path.with_suffix(".json"), "take both files of the extractor again"
+    try:
+        content, text = read_regular(path, MOST_BYTES), read_regular(description)
+    except FileNotFoundError as error:
+        raise GmganError(f"extractors: there is no {error.filename}; {cure}") from error
+    digest = hashlib.sha256(content).hexdigest()
+    if not digest.startswith(entry.sha256):
+        expected = f"SHA-256 {digest[:16]}..., expected {entry.sha256}..."
+        raise GmganError(f"extractors: {path} has {expected}; {cure}")
+    with parsing(description, "the description of a classifier", cure):
+        told = {name: value for name, value in json.loads(text).items() if name in KEPT}
+        about = TypeAdapter(ExtractorDescription).validate_python({**told, "hash": digest})
+    with parsing(path, "weights", cure):
+        arrays = load(content)
+        load_extractor(about, arrays)  # their shapes are checked here
     return MadeExtractor(arrays, about)

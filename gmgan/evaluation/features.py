@@ -5,6 +5,7 @@ import torch
 
 from gmgan.config.settings import FeatureSettings, RealFeatureSettings
 from gmgan.data.splits import Splits
+from gmgan.errors import GmganError
 from gmgan.evaluation.extractors import extract, load_extractor
 from gmgan.evaluation.neighbours import nearest_distances
 from gmgan.evaluation.samples import split
@@ -25,8 +26,16 @@ def real_features(
     """Features of both splits of a data set, and distances to the nearest training sample.
 
     Held-out samples are the good end of the quality score, images of uniform noise the bad one.
+    Raises GmganError for an extractor of images of another shape.
     """
     name, members = settings.dataset, extractor.members
+    height, width, channels = data.train.shape[1:]
+    if extractor.sample_shape not in (None, [channels, height, width]):
+        other = " x ".join(map(str, extractor.sample_shape or []))
+        raise GmganError(
+            f"data set '{name}' has images of {channels} x {height} x {width}, the extractor is "
+            f"for {other}; name another one in its evaluation"
+        )
     rng = np.random.default_rng(derive_seed("noise images", name))
     noise = rng.integers(0, 256, (NOISE_IMAGES, *data.train.shape[1:]), np.uint8)
     net = load_extractor(extractor, weights)
