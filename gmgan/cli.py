@@ -305,10 +305,11 @@ def _report(state: State, suite: str | None, processes: int) -> None:
 
 @_command(
     "draw",
-    "Draw samples of your choice from a trained run.",
+    "Draw samples of your choice from a trained run, or from a folder that 'gmgan export' wrote.",
     ["run"],
     f"{RUN} --component 3 --sigma-scale 0.5",
     f"{RUN} --n 10000 --out samples.npz",
+    "results/reference/models/mnist --n 10000 --out digits.npz",
 )
 @click.option("--component", type=int, metavar="K", help="only this one (default: all)")
 @click.option("--sigma-scale", type=float, default=1.0, metavar="S", help="factor on Sigma_k")

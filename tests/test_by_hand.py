@@ -166,6 +166,9 @@ def test_an_exported_model_samples_as_its_run_does(finished, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "exists already" in refused(finished, "export", RUN, "--out", out)
+    again = tmp_path / "again.npz"
+    finished.gmgan("draw", out, "--n", "20", "--component", "4", "--seed", "5", "--out", again)
+    assert again.read_bytes() == drawn.read_bytes()
     (out / "model.safetensors").write_bytes(b"x")
     from gmgan.exported import load
 

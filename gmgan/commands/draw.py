@@ -1,5 +1,6 @@
 """Draw samples of your own choice from a trained run, into a folder of images or one file."""
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ import numpy as np
 from safetensors.numpy import save
 
 from gmgan.commands.trained import load_run
+from gmgan.config.run import Run
 from gmgan.errors import GmganError
-from gmgan.models.model import sample
+from gmgan.exported import WEIGHTS, load
+from gmgan.models.model import Model, sample
 from gmgan.pipeline.files import atomic_folder, png, write_bytes
 from gmgan.pipeline.provenance import provenance
 from gmgan.pipeline.runner import Runner
@@ -35,13 +38,25 @@ class Choice:
     kind: str | None
 
 
-def draw(runner: Runner, run_name: str, choice: Choice, out: Path | None = None) -> Path:
+@dataclass(frozen=True)
+class _Source:
+    """What samples are drawn from."""
+
+    model: Model
+    run: Run
+    weights_sha256: str
+    is_points: bool
+
+
+def draw(runner: Runner, name: str, choice: Choice, out: Path | None = None) -> Path:
     """Write samples with their components and classes; returns where they are.
 
-    out: None makes a name under results/drawn. Raises GmganError for a component that does not
-    exist, a run without usable weights, and points as png.
+    name: a run, or a folder that `gmgan export` wrote; out: None makes a name under results/drawn.
+    Raises GmganError for a component that does not exist, a run without usable weights, and points
+    as png.
     """
-    run = runner.job("train", run=run_name).names["run"]
+    source = _exported(runner, Path(name)) if Path(name).is_dir() else _trained(runner, name)
+    run = source.run
     component, count = choice.component, choice.count
     if component is not None and not 0 <= component < run.K:
         raise GmganError(f"{run} has components 0 to {run.K - 1}, got {component}")
@@ -50,15 +65,14 @@ def draw(runner: Runner, run_name: str, choice: Choice, out: Path | None = None)
     if count < 1:
         raise GmganError(f"--n must be at least 1, got {count}")
     kind = choice.kind or _kind_of(out)
-    if kind == "png" and runner.params.datasets[run.dataset].is_points:
+    if kind == "png" and source.is_points:
         raise GmganError("points are no images; choose --format npz or safetensors")
-    trained = load_run(runner, run, "draw from")
-    out = out or runner.results / "drawn" / _name(run_name, choice, kind)
+    out = out or runner.results / "drawn" / _name(run.name, choice, kind)
     if out.is_dir():
         raise GmganError(f"{out} exists already; remove it or choose another --out")
     with Progress(count, f"samples of {run}", "samples") as progress:
         samples, components, classes = sample(
-            trained.model,
+            source.model,
             count,
             derive_seed("drawn", run.dataset, choice.seed),
             runner.device,
@@ -77,15 +91,29 @@ def draw(runner: Runner, run_name: str, choice: Choice, out: Path | None = None)
         write_bytes(out, buffer.getvalue())
     else:
         about = {
-            "run": run_name,
+            "run": run.name,
             "component": component,
             "sigma_scale": choice.sigma_scale,
             "seed": choice.seed,
-            "weights_sha256": trained.record.weights_sha256,
+            "weights_sha256": source.weights_sha256,
             "provenance": provenance(),
         }
         write_bytes(out, save(arrays, metadata={"about": json.dumps(about)}))
     return out
+
+
+def _exported(runner: Runner, folder: Path) -> _Source:
+    exported = load(folder, runner.device)
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    run, shape = exported.config["settings"]["run"], exported.config["sample_shape"]
+    return _Source(exported.model, Run(**run), digest, len(shape) == 1)
+
+
+def _trained(runner: Runner, name: str) -> _Source:
+    run = runner.job("train", run=name).names["run"]
+    trained = load_run(runner, run, "draw from")
+    is_points = runner.params.datasets[run.dataset].is_points
+    return _Source(trained.model, run, trained.record.weights_sha256, is_points)
 
 
 def _kind_of(out: Path | None) -> str:
