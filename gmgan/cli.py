@@ -457,6 +457,21 @@ def _new_dataset(
 
 
 @_command(
+    "keep",
+    "Copy page, scores, tables and figures of a finished suite, to be committed.",
+    ["suite"],
+    SUITE,
+    f"{SUITE} --out published",
+)
+@click.option("--out", type=PATH, metavar="FOLDER", help="default: results/reference/SUITE")
+@click.pass_obj
+def _keep(state: State, suite: str | None, out: Path | None) -> None:
+    from gmgan.commands.keep import keep
+
+    print(keep(state.runner, state.suite(suite), out))
+
+
+@_command(
     "crate",
     "Pack a finished suite as an RO-Crate, for publication.",
     ["suite"],

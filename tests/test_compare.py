@@ -1,8 +1,11 @@
 """What changed between two score tables, and suites beside each other."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import read_json
 from scipy import stats
 
 from gmgan.report.compare import compare, only_in, summary
@@ -97,3 +100,29 @@ def test_suites_stand_beside_each_other_and_compare(finished, tmp_path):
     assert "make it (snakemake --cores all --config suite=quick" in done.stderr
     done = project.gmgan("compare", "ci", "pear", check=False)
     assert "unknown suite 'pear'; did you mean pair or paper?" in done.stderr
+
+
+def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    kept = project.folder / project.gmgan("keep", "--suite", "ci").stdout.strip()
+    assert kept == project.folder / "results/reference/ci"
+    suite = project.folder / "results"
+    for name in ("scores.csv", "report.html", "tradeoff.csv", "metrics.json"):
+        assert (kept / name).read_bytes() == (suite / name).read_bytes()
+    assert (kept / "params.yaml").read_bytes() == (project.folder / "params.yaml").read_bytes()
+    figures = [path for path in (kept / "figures").rglob("*") if path.is_file()]
+    assert figures
+    assert not [path for path in figures if path.suffix == ".pdf"]
+    about = (kept / "README.md").read_text()
+    trained = [read_json(path) for path in sorted(suite.glob("runs/*/train.json"))]
+    assert f"{len(trained)} trained models; all ended well" in about
+    assert f"{sum(each['kimg'] for each in trained):,.0f} thousand real images" in about
+    said = project.gmgan("compare", "ci", "reference/ci").stdout
+    counts = re.search(r"(\d+) scores in both: (\d+) equal\n", said)
+    assert counts
+    assert counts[1] == counts[2] != "0"
+    done = project.gmgan("keep", "--suite", "ci", check=False)
+    assert done.returncode == 2
+    assert "exists already" in done.stderr
+    done = project.gmgan("keep", "--suite", "quick", check=False)
+    assert "suite quick is not finished" in done.stderr
