@@ -155,9 +155,11 @@ def stored(params, tmp_path_factory):
     return runner.results / "extractors/digits.classifier-digits.safetensors"
 
 
-def stored_extractor(weights, sha256=None):
+def stored_extractor(weights, feature_dim=32):
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return StoredExtractor(kind="stored", weights=str(weights), sha256=sha256 or digest)
+    return StoredExtractor(
+        kind="stored", weights=str(weights), sha256=digest, feature_dim=feature_dim
+    )
 
 
 def with_stored(params, folder, entry):
@@ -196,7 +198,7 @@ def test_a_damaged_or_missing_stored_extractor_is_refused(params, stored, tmp_pa
     flipped[-1] ^= 1
     copies[0].write_bytes(flipped)
 
-    def refusal():
+    def refusal(entry=entry):
         runner = with_stored(params, tmp_path, entry)
         with pytest.raises(GmganError) as error:
             runner.run(runner.job("extractor", extractor_id="kept"))
@@ -204,6 +206,7 @@ def test_a_damaged_or_missing_stored_extractor_is_refused(params, stored, tmp_pa
 
     assert f"expected {entry.sha256}" in refusal()
     copies[0].write_bytes(stored.read_bytes())
+    assert "feature_dim is 33" in refusal(stored_extractor(copies[0], feature_dim=33))
     copies[1].write_text("[]")
     assert "cannot be read as the description of a classifier" in refusal()
     copies[1].unlink()

@@ -59,11 +59,12 @@ class StoredExtractor(Strict):
 
     `weights` is a .safetensors file of results/extractors, or a copy of it; its description, the
     .json file of that name, stands beside it. `sha256` is the start of the hash that the weights
-    must have.
+    must have, `feature_dim` the number of features of one of them.
     """
 
     kind: Literal["stored"]
     weights: str
+    feature_dim: Width
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 
 

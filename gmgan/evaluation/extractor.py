@@ -127,6 +127,9 @@ def _stored(entry: StoredExtractor) -> MadeExtractor:
     with parsing(description, "the description of a classifier", cure):
         told = {name: value for name, value in json.loads(text).items() if name in KEPT}
         about = TypeAdapter(ExtractorDescription).validate_python({**told, "hash": digest})
+    if about.feature_dim != entry.feature_dim:
+        found = f"{description} says {about.feature_dim}"
+        raise GmganError(f"extractors: feature_dim is {entry.feature_dim}, {found}; correct it")
     with parsing(path, "weights", cure):
         arrays = load(content)
         load_extractor(about, arrays)  # their shapes are checked here

@@ -1,0 +1,133 @@
+"""Write the tables of docs/findings.md from results/reference.
+
+python docs/findings_tables.py
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+PAGE = Path(__file__).parent / "findings.md"
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+SEARCH, RUNS, RIVALS = "mnist-search", "mnist-reference", "mnist-rivals.tsv"
+SCORES = {  # metric: its heading
+    "inception_score": "IS",
+    "fid": "FID",
+    "recall_k3": "recall",
+    "within_class_diversity_ratio": "within-class diversity",
+    "class_accuracy": "class asked for",
+    "component_purity": "component purity",
+    "cluster_acc": "ACC",
+    "cluster_nmi": "NMI",
+}
+TRIAL = ["model", "varied"]
+
+
+def read(suite: str) -> pd.DataFrame:
+    """A row per run of a suite, a column per score; k-means and real data are rows of their own."""
+    table = pd.read_csv(REFERENCE / suite / "scores.csv", keep_default_na=False, na_values=[""])
+    table["varied"] = table["varied"].fillna("")
+    keys = ["model", "K", "varied", "seed"]
+    table = table[table.metric.isin(SCORES)]
+    wide = table.pivot_table(index=keys, columns="metric", values="value", dropna=False)
+    return wide.dropna(how="all").reindex(columns=SCORES).reset_index()
+
+
+def choices(trials: pd.DataFrame) -> pd.DataFrame:
+    """Of each model the trial with the least FID: no label of a component or cluster is used."""
+    return trials.loc[trials.dropna(subset="fid").groupby("model").fid.idxmin()]
+
+
+def search() -> str:
+    """Every trial, the chosen one of each model in bold."""
+    trials = read(SEARCH)
+    trials = trials[trials.fid.notna()]
+    chosen = set(choices(trials).index)
+    rows = []
+    for index, trial in trials.iterrows():
+        name = f"{trial.model} {trial.varied}".strip()
+        name = f"**{name}**" if index in chosen else name
+        rows.append([name, *(_number(trial[score]) for score in SCORES)])
+    return _markdown(["trial", *SCORES.values()], rows)
+
+
+def agreement() -> str:
+    """How the label-free choice orders the trials of unsupervised mixtures."""
+    trials = read(SEARCH)
+    trials = trials[trials.cluster_acc.notna() & trials.fid.notna()]
+    rows = [
+        [SCORES[score], f"{trials.fid.corr(trials[score], method='spearman'):.2f}"]
+        for score in ("recall_k3", "component_purity", "cluster_acc", "cluster_nmi")
+    ]
+    return _markdown([f"score, {len(trials)} trials", "rank correlation with FID"], rows)
+
+
+def runs() -> str:
+    """Means and standard deviations over the seeds of each model."""
+    table = read(RUNS)
+    rows = []
+    for (model, K, varied), seeds in table.groupby(["model", "K", "varied"], sort=False):
+        name = f"{model}, K = {K:.0f}" if K > 1 else model
+        cells = [_spread(seeds[score].dropna()) for score in SCORES]
+        rows.append([f"{name} {varied}".strip(), str(len(seeds)), *cells])
+    return _markdown(["model", "seeds", *SCORES.values()], rows)
+
+
+def comparisons() -> str:
+    """The comparisons that the claims planned, with their intervals and verdicts."""
+    table = pd.read_csv(REFERENCE / RUNS / "tables" / "claims.csv")
+    table = table[(table.role == "primary") & (table.verdict != "not tested")]
+    rows = [
+        [
+            *(row.comparison, row.metric, _number(row.difference)),
+            *(f"{row.low:.3g} to {row.high:.3g}", f"{row.p_holm:.2g}", row.verdict),
+        ]
+        for row in table.itertuples()
+    ]
+    heads = ["comparison", "score", "difference", "95 % interval", "p (Holm)", "verdict"]
+    return _markdown(heads, rows)
+
+
+def rivals() -> str:
+    """Clustering by other methods on the same images."""
+    table = pd.read_csv(REFERENCE / RIVALS, sep="\t")
+    scores = ["cluster_acc", "cluster_nmi", "cluster_acc_all", "cluster_nmi_all"]
+    rows = [
+        [method, str(len(seeds)), *(_spread(seeds[score]) for score in scores)]
+        for method, seeds in table.groupby("method", sort=False)
+    ]
+    heads = ["ACC, held out", "NMI, held out", "ACC, all images", "NMI, all images"]
+    return _markdown(["method", "seeds", *heads], rows)
+
+
+def _number(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.3g}"
+
+
+def _spread(values: pd.Series) -> str:
+    if values.empty:
+        return ""
+    spread = f" +- {values.std():.2g}" if len(values) > 1 else ""
+    return f"{values.mean():.3g}{spread}"
+
+
+def _markdown(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+TABLES = {each.__name__: each for each in (search, agreement, runs, comparisons, rivals)}
+
+
+def with_tables(text: str) -> str:
+    """The page with every table as the results have it."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- begin: {name} -->\n", "<!-- end -->\n"
+        if begin in text:
+            before, rest = text.split(begin)
+            text = before + begin + table() + end + rest.split(end, 1)[1]
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text()))
