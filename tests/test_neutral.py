@@ -31,7 +31,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "StaticPrior": {"weights": "uniform", "weights_learning_rate": 0.001},
     "DynamicPrior": {"weights": "uniform", "weights_learning_rate": 0.001, "sigma_penalty": 0.0},
     "Model": {"penalties": [], "auxiliary": [], "generator": {}, "discriminator": {}},
-    "Dataset": {"class_shares": {}},
+    "Dataset": {"class_shares": {}, "recipes": {}},
     "PrepareSettings": {"class_shares": {}},
     "RunSettings": {"penalties": [], "auxiliary": []},
 }

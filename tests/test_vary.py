@@ -478,3 +478,79 @@ def test_jobs_of_other_machines_get_the_names_whole():
     run = "digits.gmgan-static.K10.latent.sigma=0.2+training.learning_rate=1e-5.s0"
     (target,) = parse_target_jobs_cli_args([f"features:run={run},extractor=classifier"])
     assert dict(target.wildcards_dict) == {"run": run, "extractor": "classifier"}
+
+
+RECIPES = """
+  digits-tuned:
+    extends: digits
+    title: digits, tuned
+    recipes:
+      gan:
+        training.learning_rate: 0.002
+      gmgan-static:
+        latent.sigma: 0.2
+        network: mlp-r
+        training: {beta1: 0.0, learning_rate: 0.003}
+"""
+
+
+@pytest.fixture
+def with_recipes(tmp_path):
+    """A function that gives the params with the data set of RECIPES, after a replacement in it."""
+
+    def make(old="", new=""):
+        path = tmp_path / "params.yaml"
+        entry = RECIPES.lstrip("\n").replace(old, new) if old else RECIPES.lstrip("\n")
+        path.write_text(TEXT.replace("\nnetworks:\n", f"\n{entry}\nnetworks:\n", 1))
+        return load(path)
+
+    return make
+
+
+def test_a_recipe_changes_a_model_on_its_data_set_only(with_recipes):
+    params = with_recipes()
+
+    def of(name):
+        return grid.settings(params, grid.parse_run(params, name))
+
+    tuned = of("digits-tuned.gmgan-static.K10.s0")
+    assert (tuned.latent.sigma, tuned.training.learning_rate, tuned.training.beta1) == (
+        0.2,
+        3e-3,
+        0,
+    )
+    assert tuned.network == params.networks["mlp-r"]
+    assert tuned.training.batch_size == of(STATIC).training.batch_size
+    for other in (STATIC, "digits-tuned.gmgan-dynamic.K10.s0"):
+        assert of(other).latent.sigma == 0.3
+        assert of(other).network == params.networks["mlp-small"]
+
+
+def test_varied_values_and_baselines_start_from_the_recipe(with_recipes):
+    params = with_recipes()
+    tuned = grid.parse_run(params, "digits-tuned.gmgan-static.K10.s0")
+    assert grid.baseline_run(params, tuned).name == "digits-tuned.gan.K1.s0"
+    assert grid.settings(params, grid.baseline_run(params, tuned)).training.learning_rate == 0.002
+    same = grid.with_changes(params, tuned.name, ["latent.sigma=0.2"])
+    assert same == tuned
+    other = grid.with_changes(params, tuned.name, ["training.learning_rate=0.0004"])
+    assert other.varied == "training.learning_rate=0.0004"
+    assert grid.settings(params, other).training.beta1 == 0
+    whole = grid.with_changes(params, tuned.name, ["network=mlp-small"])
+    assert grid.settings(params, whole).network == params.networks["mlp-small"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("gan:\n", "gann:\n", "unknown model 'gann'; did you mean gan"),
+        ("latent.sigma", "latent.sigm", "latent.sigm: Extra inputs|latent.sigm: unknown"),
+        ("0.002", "-1", "training.learning_rate"),
+    ],
+)
+def test_mistakes_in_recipes_are_reported_with_their_line(with_recipes, old, new, message):
+    with pytest.raises(GmganError) as error:
+        with_recipes(old, new)
+    (line,) = str(error.value).splitlines()
+    assert re.search(r"params.yaml:\d+: datasets.digits-tuned.recipes", line)
+    assert re.search(message, line), line

@@ -57,7 +57,8 @@ class Dataset(Strict):
     """A data set with the budgets that belong to it. `extends` copies another entry first.
 
     `class_shares`: of each class that it names, the share of its samples that both splits keep; a
-    class is named as the data set names it, for example '8' of digits.
+    class is named as the data set names it, for example '8' of digits. `recipes`: values of
+    parameters on this data set for each model that it names (gmgan/config/vary.py).
     """
 
     title: Title
@@ -71,6 +72,9 @@ class Dataset(Strict):
     latent: Latent
     training: Training
     evaluation: Evaluation
+    recipes: Annotated[
+        dict[Annotated[str, one_of("models")], dict[str, JsonValue]], Neutral({})
+    ] = {}
 
     @property
     def is_points(self) -> bool:

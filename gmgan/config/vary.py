@@ -39,8 +39,12 @@ def _plain(values: Mapping[str, JsonValue]) -> Values:
 def applied(params: Params, dataset: str, model: str, values: Mapping[str, JsonValue]) -> Params:
     """The params with values of parameters in the entries of a model and of its network.
 
-    Raises ValidationError for unknown parameters and wrong values, located by their paths.
+    The data set's recipe for the model is applied, too, where `values` does not replace it. Raises
+    ValidationError for unknown parameters and wrong values, located by their paths.
     """
+    recipe = params.lookup("datasets", dataset).recipes.get(model, {})
+    kept = {path: value for path, value in recipe.items() if not _replaced(path, values)}
+    values = {**kept, **values}
     if not values:
         return params
     values = _plain(values)
@@ -66,6 +70,11 @@ def applied(params: Params, dataset: str, model: str, values: Mapping[str, JsonV
     _checked("latent", lambda: params.latent_of(dataset, model))
     _checked("training", lambda: params.training_of(dataset, model))
     return params
+
+
+def _replaced(path: str, values: Mapping[str, JsonValue]) -> bool:
+    """Whether one of the values is that of `path`, or of what it lies in."""
+    return any(f"{path}.".startswith(f"{each}.") for each in values)
 
 
 def _checked(section: str, read: Callable[[], Any]) -> Any:
@@ -222,8 +231,18 @@ def combinations(cells: Cells) -> Iterator[Values]:
 
 
 def mistakes_in(params: Params) -> dict[Location, str]:
-    """Where in the file something varied is wrong, and what."""
+    """Where in the file a recipe, or something varied, is wrong, and what."""
     lines: dict[Location, str] = {}
+    for dataset, data in params.datasets.items():
+        for model, recipe in data.recipes.items():
+            try:
+                applied(params, dataset, model, {})
+            except ValidationError as error:
+                for e in error.errors():
+                    path = _path_of(e["loc"], recipe)
+                    lines["datasets", dataset, "recipes", model, path] = e["msg"]
+    if lines:
+        return lines
     for suite, entry in params.suites.items():
         for i, cells in enumerate(entry.cells):
             place = ("suites", suite, "cells", i, "vary")
