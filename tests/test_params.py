@@ -380,6 +380,8 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "models": 114,
         "modern-loss": 30,
         "sigma-loss": 36,
+        "mnist-search": 8 * 8 + 5,
+        "mnist-reference": 8 * 5,
         "information": 2,
         "imbalance": 20,
         "mnist-short": 6,
