@@ -1,10 +1,9 @@
-"""Picture and table of the README, from a finished suite: python docs/picture.py RESULTS DATASET.
+"""Picture of the README, from results/reference: python docs/picture.py.
 
-Samples of a supervised GM-GAN, a component a row; the classes that the extractor sees in each
-component; quality against diversity of all models. The last two from the tables of the report.
+Samples of the exported supervised GM-GAN, a component a row; the classes that the extractor sees in
+the components of that run; quality against diversity of all models.
 """
 
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -16,35 +15,25 @@ import pandas as pd
 
 MODEL = "GM-GAN, supervised"
 OUT = Path(__file__).parent / "result.png"
-README = Path(__file__).parents[1] / "README.md"
-BEGIN, END = "<!-- begin: python docs/picture.py results digits -->\n", "<!-- end -->\n"
+REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+DATASET, SUITE, EXPORTED = "mnist-200", "mnist-reference", "mnist-supervised"
 
 
-def write_table(results: Path, dataset: str) -> None:
-    """Put the best models of a data set into the README, between its two marks."""
-    text = README.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    head, rule, *rows = (results / "tables" / "best.md").read_text().splitlines(keepends=True)
-    own = [row for row in rows if row.startswith(f"| {dataset} |")]
-    README.write_text("".join([before, BEGIN, head, rule, *own, END, after]))
-
-
-def draw(results: Path, dataset: str) -> None:
+def draw() -> None:
     """Write OUT, 1,350 pixels wide."""
-    tables = results / "tables"
-    counts = pd.read_csv(tables / f"{dataset}.components.csv")
+    tables = REFERENCE / SUITE / "tables"
+    counts = pd.read_csv(tables / f"{DATASET}.components.csv")
     counts = counts[counts.title.str.startswith(MODEL)]
     counts = counts[counts.seed == counts.seed.min()]
     shares = counts.pivot(index="group", columns="class", values="count")
     shares = shares.loc[sorted(shares.index, key=int)]
-    sweep = pd.read_csv(tables / f"{dataset}.sweep.csv")
+    sweep = pd.read_csv(tables / f"{DATASET}.sweep.csv")
     means = sweep.pivot_table(index=["title", "sigma_scale"], columns="metric", values="mean")
-    run = next(results.glob(f"runs/{dataset}.gmgan-supervised.K*.s0/grid.png"))
+    samples = plt.imread(REFERENCE / "models" / EXPORTED / "samples.png")
 
     plt.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13.5, 4.4), layout="constrained")
-    left.imshow(plt.imread(run), cmap="grey")
+    left.imshow(samples, cmap="grey")
     left.set(title=f"{MODEL}: a component a row", xticks=[], yticks=[])
     middle.imshow(shares.div(shares.sum(axis=1), axis=0), cmap="Blues", vmin=0, vmax=1)
     middle.set(title="class of its samples", xlabel="class", ylabel="component")
@@ -62,5 +51,4 @@ def draw(results: Path, dataset: str) -> None:
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]), sys.argv[2])
-    write_table(Path(sys.argv[1]), sys.argv[2])
+    draw()

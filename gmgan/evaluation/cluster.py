@@ -55,8 +55,10 @@ def cluster(
         told: dict[str, Any] = {"n_real": len(clusters), "split": split}
         told |= {"extractor": "clusters", "extractor_hash": "clusters"}
         told |= {"extractor_id": "clusters"}
-        found = [Score(metric=name, value=every[known], **told) for known, name in names.items()]
-        return [signed(row, run.dataset, {}, None) for row in found]
+        return [
+            signed(Score(metric=name, value=every[known], **told), run.dataset, {}, None)
+            for known, name in names.items()
+        ]
 
     def scores(clusters: np.ndarray) -> list[Score]:
         of_both = rows(clusters, ALL_IMAGES, "all") if len(clusters) > n_test else []

@@ -2,27 +2,25 @@
 
 import hashlib
 import io
-import json
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
-from safetensors.numpy import load
 
 from gmgan.config.evaluation import InceptionExtractor, StoredExtractor
 from gmgan.config.settings import ExtractorSettings
-from gmgan.data.archives import MOST_BYTES, Archives
+from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation import classifier
 from gmgan.evaluation.extractors import INCEPTION_ADDRESS, inception, load_extractor
-from gmgan.reading import parsing, read_regular
+from gmgan.reading import parsing
 from gmgan.records import DataDescription, ExtractorDescription
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 
+CURE = "take both files of the extractor again"
 KEPT = [field.name for field in fields(ExtractorDescription)]
 
 
@@ -48,7 +46,7 @@ def extractor(
     if isinstance(settings.extractor, InceptionExtractor):
         return _inception(settings.extractor, archives)
     if isinstance(settings.extractor, StoredExtractor):
-        return _stored(settings.extractor)
+        return _stored(settings.extractor, archives)
     assert data is not None and description is not None and settings.source is not None
     entry, source, n_classes = settings.extractor, settings.source, len(description.classes)
     if not n_classes:
@@ -113,24 +111,17 @@ def _inception(entry: InceptionExtractor, archives: Archives) -> MadeExtractor:
     return MadeExtractor(arrays, about)
 
 
-def _stored(entry: StoredExtractor) -> MadeExtractor:
-    path = Path(entry.weights)
-    description, cure = path.with_suffix(".json"), "take both files of the extractor again"
+def _stored(entry: StoredExtractor, archives: Archives) -> MadeExtractor:
     try:
-        content, text = read_regular(path, MOST_BYTES), read_regular(description)
-    except FileNotFoundError as error:
-        raise GmganError(f"extractors: there is no {error.filename}; {cure}") from error
-    digest = hashlib.sha256(content).hexdigest()
-    if not digest.startswith(entry.sha256):
-        expected = f"SHA-256 {digest[:16]}..., expected {entry.sha256}..."
-        raise GmganError(f"extractors: {path} has {expected}; {cure}")
-    with parsing(description, "the description of a classifier", cure):
-        told = {name: value for name, value in json.loads(text).items() if name in KEPT}
-        about = TypeAdapter(ExtractorDescription).validate_python({**told, "hash": digest})
-    if about.feature_dim != entry.feature_dim:
-        found = f"{description} says {about.feature_dim}"
-        raise GmganError(f"extractors: feature_dim is {entry.feature_dim}, {found}; correct it")
-    with parsing(path, "weights", cure):
-        arrays = load(content)
-        load_extractor(about, arrays)  # their shapes are checked here
-    return MadeExtractor(arrays, about)
+        arrays, about, digest = archives.trained(entry.weights, entry.sha256)
+        with parsing(f"the file beside {entry.weights}", "the description of a classifier", CURE):
+            told = {name: value for name, value in about.items() if name in KEPT}
+            told["hash"] = digest
+            description = TypeAdapter(ExtractorDescription).validate_python(told)
+        if description.feature_dim != entry.feature_dim:
+            real = f"{entry.weights} has {description.feature_dim}"
+            raise GmganError(f"feature_dim is {entry.feature_dim}, {real}; correct it")
+        load_extractor(description, arrays)  # their shapes are checked here
+    except GmganError as error:
+        raise GmganError(f"extractors: {error}") from error
+    return MadeExtractor(arrays, description)
