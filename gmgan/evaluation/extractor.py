@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from gmgan.config.evaluation import InceptionExtractor, StoredExtractor
 from gmgan.config.settings import ExtractorSettings
 from gmgan.data.archives import Archives
+from gmgan.data.extractor_files import CURE, read_extractor
 from gmgan.data.splits import Splits
 from gmgan.errors import GmganError
 from gmgan.evaluation import classifier
@@ -20,7 +21,6 @@ from gmgan.records import DataDescription, ExtractorDescription
 from gmgan.runtime.progress import Progress
 from gmgan.seeds import derive_seed
 
-CURE = "take both files of the extractor again"
 KEPT = [field.name for field in fields(ExtractorDescription)]
 
 
@@ -46,7 +46,7 @@ def extractor(
     if isinstance(settings.extractor, InceptionExtractor):
         return _inception(settings.extractor, archives)
     if isinstance(settings.extractor, StoredExtractor):
-        return _stored(settings.extractor, archives)
+        return _stored(settings.extractor)
     assert data is not None and description is not None and settings.source is not None
     entry, source, n_classes = settings.extractor, settings.source, len(description.classes)
     if not n_classes:
@@ -111,9 +111,9 @@ def _inception(entry: InceptionExtractor, archives: Archives) -> MadeExtractor:
     return MadeExtractor(arrays, about)
 
 
-def _stored(entry: StoredExtractor, archives: Archives) -> MadeExtractor:
+def _stored(entry: StoredExtractor) -> MadeExtractor:
     try:
-        arrays, about, digest = archives.trained(entry.weights, entry.sha256)
+        arrays, about, digest = read_extractor(entry.weights, entry.sha256)
         with parsing(f"the file beside {entry.weights}", "the description of a classifier", CURE):
             told = {name: value for name, value in about.items() if name in KEPT}
             told["hash"] = digest
