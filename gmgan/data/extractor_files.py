@@ -1,4 +1,4 @@
-"""The two files of an extractor that the pipeline trained: weights, and a description beside them."""
+"""The two files of an extractor that the pipeline trained: weights, and what they are."""
 
 import hashlib
 import json
