@@ -464,11 +464,12 @@ def _new_dataset(
     f"{SUITE} --out published",
 )
 @click.option("--out", type=PATH, metavar="FOLDER", help="default: results/reference/SUITE")
+@click.option("--only-scores", is_flag=True, help="no page, tables and figures")
 @click.pass_obj
-def _keep(state: State, suite: str | None, out: Path | None) -> None:
+def _keep(state: State, suite: str | None, out: Path | None, only_scores: bool) -> None:
     from gmgan.commands.keep import keep
 
-    print(keep(state.runner, state.suite(suite), out))
+    print(keep(state.runner, state.suite(suite), out, only_scores))
 
 
 @_command(

@@ -121,6 +121,9 @@ def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, t
     counts = re.search(r"(\d+) scores in both: (\d+) equal\n", said)
     assert counts
     assert counts[1] == counts[2] != "0"
+    small = tmp_path / "small"
+    project.gmgan("keep", "--suite", "ci", "--only-scores", "--out", small)
+    assert {path.name for path in small.iterdir()} == {"README.md", "params.yaml", "scores.csv"}
     done = project.gmgan("keep", "--suite", "ci", check=False)
     assert done.returncode == 2
     assert "exists already" in done.stderr

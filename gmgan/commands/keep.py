@@ -11,6 +11,7 @@ from gmgan.pipeline.files import atomic_folder, write_text
 from gmgan.pipeline.runner import Runner
 from gmgan.records import TrainingRecord
 
+SCORES = {"collect": ("scores",)}
 KEPT = {  # stages of the suite -> their outputs
     "collect": ("scores", "tradeoff", "metrics"),
     "report": ("page", "tables", "figures"),
@@ -35,15 +36,15 @@ with it by `gmgan compare {suite} {place}`. `params.yaml` holds the settings.
 """
 
 
-def keep(runner: Runner, suite: str, out: Path | None = None) -> Path:
+def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool = False) -> Path:
     """Copy the results into `out`, by default results/reference/SUITE; returns that folder.
 
-    Raises GmganError if the suite is not finished or the folder exists.
+    only_scores: no page, tables and figures, which take 14 MB for 70 runs on images. Raises GmganError if the suite is not finished or the folder exists.
     """
     out = out or runner.results / "reference" / suite
     paths = [
         runner.outputs(runner.job(stage, suite=suite))[output]
-        for stage, outputs in KEPT.items()
+        for stage, outputs in (SCORES if only_scores else KEPT).items()
         for output in outputs
     ]
     missing = next((path for path in paths if not path.exists()), None)
