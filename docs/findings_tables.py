@@ -42,7 +42,8 @@ def search() -> str:
     """Every trial, the chosen one of each model in bold."""
     trials = read(SEARCH)
     trials = trials[trials.fid.notna()]
-    chosen = set(choices(trials).index)
+    trials = trials.sort_values("model", key=lambda of: of == "real", kind="stable")
+    chosen = set(choices(trials[trials.model != "real"]).index)
     rows = []
     for index, trial in trials.iterrows():
         name = f"{trial.model} {trial.varied}".strip()

@@ -39,7 +39,8 @@ with it by `gmgan compare {suite} {place}`. `params.yaml` holds the settings.
 def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool = False) -> Path:
     """Copy the results into `out`, by default results/reference/SUITE; returns that folder.
 
-    only_scores: no page, tables and figures, which take 14 MB for 70 runs on images. Raises GmganError if the suite is not finished or the folder exists.
+    only_scores: no page, tables and figures, which take 25 MB for 70 runs on images. Raises
+    GmganError if the suite is not finished or the folder exists.
     """
     out = out or runner.results / "reference" / suite
     paths = [
