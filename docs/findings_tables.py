@@ -1,4 +1,4 @@
-"""Write the tables of docs/findings.md from results/reference.
+"""Write the tables of docs/findings.md, and one of the README, from results/reference.
 
 python docs/findings_tables.py
 """
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-PAGE = Path(__file__).parent / "findings.md"
+PAGES = Path(__file__).parent / "findings.md", Path(__file__).parents[1] / "README.md"
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
 SEARCH, RUNS, RIVALS = "mnist-search", "mnist-reference", "mnist-rivals.tsv"
 SCORES = {  # metric: its heading
@@ -20,7 +20,7 @@ SCORES = {  # metric: its heading
     "cluster_acc": "ACC",
     "cluster_nmi": "NMI",
 }
-TRIAL = ["model", "varied"]
+HEADLINE = ("fid", "recall_k3", "class_accuracy", "component_purity", "cluster_acc")
 
 
 def read(suite: str) -> pd.DataFrame:
@@ -67,11 +67,23 @@ def runs() -> str:
     """Means and standard deviations over the seeds of each model."""
     table = read(RUNS)
     rows = []
-    for (model, K, varied), seeds in table.groupby(["model", "K", "varied"], sort=False):
+    for (model, K, varied), seeds in table.groupby(
+        ["model", "K", "varied"], sort=False, dropna=False
+    ):
         name = f"{model}, K = {K:.0f}" if K > 1 else model
         cells = [_spread(seeds[score].dropna()) for score in SCORES]
         rows.append([f"{name} {varied}".strip(), str(len(seeds)), *cells])
     return _markdown(["model", "seeds", *SCORES.values()], rows)
+
+
+def headline() -> str:
+    """The scores that tell most, means over the seeds of each model."""
+    table = read(RUNS)
+    table = table[table.fid.notna() & (table.model != "real")]
+    rows = []
+    for (model, varied), seeds in table.groupby(["model", "varied"], sort=False):
+        rows.append([f"`{model}` {varied}".strip(), *(_spread(seeds[each]) for each in HEADLINE)])
+    return _markdown(["model", *(SCORES[each] for each in HEADLINE)], rows)
 
 
 def comparisons() -> str:
@@ -117,7 +129,7 @@ def _markdown(heads: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-TABLES = {each.__name__: each for each in (search, agreement, runs, comparisons, rivals)}
+TABLES = {each.__name__: each for each in (search, agreement, runs, headline, comparisons, rivals)}
 
 
 def with_tables(text: str) -> str:
@@ -125,10 +137,11 @@ def with_tables(text: str) -> str:
     for name, table in TABLES.items():
         begin, end = f"<!-- begin: {name} -->\n", "<!-- end -->\n"
         if begin in text:
-            before, rest = text.split(begin)
+            before, rest = text.split(begin, 1)
             text = before + begin + table() + end + rest.split(end, 1)[1]
     return text
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text()))

@@ -5,13 +5,17 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT
 
 from gmgan.config.loader import load
+from gmgan.config.run import Run
 from gmgan.evaluation.metrics import METRICS
+from gmgan.pipeline import grid
 from gmgan.pipeline.grid import suite_runs
 
 pytestmark = pytest.mark.pipeline
@@ -82,3 +86,29 @@ def test_a_new_metric_is_a_module_a_line_in_the_list_and_a_test(project):
         env={"PYTHONPATH": str(project.folder)},
     )
     assert done.stdout == "distance of means\n", done.stderr
+
+
+def test_the_tables_of_the_findings_are_those_of_the_reference_results():
+    spec = importlib.util.spec_from_file_location("findings", ROOT / "docs" / "findings_tables.py")
+    findings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(findings)
+    for page in findings.PAGES:
+        text = page.read_text()
+        assert text == findings.with_tables(text), "run python docs/findings_tables.py"
+        assert any(f"<!-- begin: {name} -->" in text for name in findings.TABLES), page
+
+
+def test_recipes_of_the_reference_runs_are_the_choices_of_their_search(params):
+    """Each model's least FID among its trials, and the values that params.yaml gives it."""
+    scores = pd.read_csv(ROOT / "results/reference/mnist-search/scores.csv")
+    fid = scores[(scores.metric == "fid") & (scores.model != "real")].fillna({"varied": ""})
+    runs = grid.suite_runs(params, "mnist-reference")
+    for model in {run.model for run in runs}:
+        best = fid[fid.model == model].sort_values("value").iloc[0]
+        trial = Run("mnist-search", model, int(best.K), 100, best.varied)
+        chosen = grid.settings(params, trial)
+        used = grid.settings(params, replace(trial, dataset="mnist-200", varied=""))
+        budget = {"kimg": used.training.kimg}
+        assert chosen.training.model_copy(update=budget) == used.training, model
+        for part in ("latent", "network", "auxiliary", "penalties", "prior", "objective"):
+            assert getattr(chosen, part) == getattr(used, part), (model, part)
