@@ -82,7 +82,9 @@ def headline() -> str:
     table = table[table.fid.notna() & (table.model != "real")]
     rows = []
     for (model, varied), seeds in table.groupby(["model", "varied"], sort=False):
-        rows.append([f"`{model}` {varied}".strip(), *(_spread(seeds[each]) for each in HEADLINE)])
+        rows.append(
+            [f"`{model}` {varied}".strip(), *(_spread(seeds[each].dropna()) for each in HEADLINE)]
+        )
     return _markdown(["model", *(SCORES[each] for each in HEADLINE)], rows)
 
 
@@ -92,12 +94,12 @@ def comparisons() -> str:
     table = table[(table.role == "primary") & (table.verdict != "not tested")]
     rows = [
         [
-            *(row.comparison, row.metric, _number(row.difference)),
+            *(row.comparison.replace(", n = 10,000", ""), row.metric, _number(row.effect)),
             *(f"{row.low:.3g} to {row.high:.3g}", f"{row.p_holm:.2g}", row.verdict),
         ]
         for row in table.itertuples()
     ]
-    heads = ["comparison", "score", "difference", "95 % interval", "p (Holm)", "verdict"]
+    heads = ["comparison", "score", "effect", "95 % interval", "p (Holm)", "verdict"]
     return _markdown(heads, rows)
 
 
