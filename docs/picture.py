@@ -37,7 +37,8 @@ def draw() -> None:
     left.set(title=f"{MODEL}: a component a row", xticks=[], yticks=[])
     middle.imshow(shares.div(shares.sum(axis=1), axis=0), cmap="Blues", vmin=0, vmax=1)
     middle.set(title="class of its samples", xlabel="class", ylabel="component")
-    middle.set_xticks(range(shares.shape[1]), shares.columns)
+    names = [str(name).split(" ")[0] for name in shares.columns]  # "0 - zero"
+    middle.set_xticks(range(shares.shape[1]), names)
     middle.set_yticks(range(shares.shape[0]), shares.index)
     for title, of in means.groupby("title", sort=False):
         of = of.droplevel(0)
