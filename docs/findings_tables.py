@@ -33,17 +33,12 @@ def read(suite: str) -> pd.DataFrame:
     return wide.dropna(how="all").reindex(columns=SCORES).reset_index()
 
 
-def choices(trials: pd.DataFrame) -> pd.DataFrame:
-    """Of each model the trial with the least FID: no label of a component or cluster is used."""
-    return trials.loc[trials.dropna(subset="fid").groupby("model").fid.idxmin()]
-
-
 def search() -> str:
-    """Every trial, the chosen one of each model in bold."""
+    """Every trial; the one with the least FID of each model is its recipe, in bold."""
     trials = read(SEARCH)
     trials = trials[trials.fid.notna()]
     trials = trials.sort_values("model", key=lambda of: of == "real", kind="stable")
-    chosen = set(choices(trials[trials.model != "real"]).index)
+    chosen = set(trials[trials.model != "real"].groupby("model").fid.idxmin())
     rows = []
     for index, trial in trials.iterrows():
         name = f"{trial.model} {trial.varied}".strip()
@@ -53,7 +48,7 @@ def search() -> str:
 
 
 def agreement() -> str:
-    """How the label-free choice orders the trials of unsupervised mixtures."""
+    """Rank correlation of FID with other scores over the trials of unsupervised mixtures."""
     trials = read(SEARCH)
     trials = trials[trials.cluster_acc.notna() & trials.fid.notna()]
     rows = [
@@ -77,7 +72,7 @@ def runs() -> str:
 
 
 def headline() -> str:
-    """The scores that tell most, means over the seeds of each model."""
+    """`runs` with the scores of HEADLINE only."""
     table = read(RUNS)
     table = table[table.fid.notna() & (table.model != "real")]
     rows = []

@@ -544,7 +544,7 @@ def test_varied_values_and_baselines_start_from_the_recipe(with_recipes):
     ("old", "new", "message"),
     [
         ("gan:\n", "gann:\n", "unknown model 'gann'; did you mean gan"),
-        ("latent.sigma", "latent.sigm", "latent.sigm: Extra inputs|latent.sigm: unknown"),
+        ("latent.sigma", "latent.sigm", "unknown key 'sigm'; did you mean sigma"),
         ("0.002", "-1", "training.learning_rate"),
     ],
 )
