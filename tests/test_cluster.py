@@ -26,7 +26,7 @@ SOON = ("--latency-wait", "10", "--seconds-between-status-checks", "2")
 def need(extra):
     """Skip where a plugin of Snakemake is not installed."""
     if importlib.util.find_spec(f"snakemake_executor_plugin_{extra.replace('-', '_')}") is None:
-        pytest.skip(f"needs the plugin: pip install '.[{extra}]'")
+        pytest.skip(f"needs Snakemake's plugin for {extra}: make test-cluster")
 
 
 def small_project(folder):
@@ -63,7 +63,7 @@ class Pipeline:
         self.log = project.folder / "snakemake.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *arguments],
+                [sys.executable, "-m", "snakemake", "-p", *arguments],  # -p: Snakemake's own lines
                 cwd=project.folder,
                 env={**os.environ, **dict(environment), "PYTHONPATH": str(project.folder)},
                 stdout=log,
