@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tokenize
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -169,3 +170,10 @@ def test_snakemake_lint_has_only_the_explained_findings():
     ]
     others = [line for line in findings if "Specify a conda environment or container" not in line]
     assert not others, others
+
+
+def test_both_locks_name_the_same_versions():
+    pinned = dict(re.findall(r"^([^=\s]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M))
+    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    locked = {each["name"]: each.get("version") for each in packages}
+    assert {name: locked.get(name) for name in pinned} == pinned
