@@ -1,15 +1,17 @@
 """Write the tables of docs/findings.md, and one of the README, from results/reference.
 
 python docs/findings_tables.py
+
+A table stands between the lines `<!-- begin: KIND SUITE -->` and `<!-- end -->`.
 """
 
+import re
 from pathlib import Path
 
 import pandas as pd
 
 PAGES = Path(__file__).parent / "findings.md", Path(__file__).parents[1] / "README.md"
 REFERENCE = Path(__file__).parents[1] / "results" / "reference"
-SEARCH, RUNS, RIVALS = "mnist-search", "mnist-reference", "mnist-rivals.tsv"
 SCORES = {  # metric: its heading
     "inception_score": "IS",
     "fid": "FID",
@@ -33,9 +35,9 @@ def read(suite: str) -> pd.DataFrame:
     return wide.dropna(how="all").reindex(columns=SCORES).reset_index()
 
 
-def search() -> str:
+def search(suite: str) -> str:
     """Every trial; the one with the least FID of each model is its recipe, in bold."""
-    trials = read(SEARCH)
+    trials = read(suite)
     trials = trials[trials.fid.notna()]
     trials = trials.sort_values("model", key=lambda of: of == "real", kind="stable")
     chosen = set(trials[trials.model != "real"].groupby("model").fid.idxmin())
@@ -47,9 +49,9 @@ def search() -> str:
     return _markdown(["trial", *SCORES.values()], rows)
 
 
-def agreement() -> str:
+def agreement(suite: str) -> str:
     """Rank correlation of FID with other scores over the trials of unsupervised mixtures."""
-    trials = read(SEARCH)
+    trials = read(suite)
     trials = trials[trials.cluster_acc.notna() & trials.fid.notna()]
     rows = [
         [SCORES[score], f"{trials.fid.corr(trials[score], method='spearman'):.2f}"]
@@ -58,9 +60,9 @@ def agreement() -> str:
     return _markdown([f"score, {len(trials)} trials", "rank correlation with FID"], rows)
 
 
-def runs() -> str:
+def runs(suite: str) -> str:
     """Means and standard deviations over the seeds of each model."""
-    table = read(RUNS)
+    table = read(suite)
     rows = []
     for (model, K, varied), seeds in table.groupby(
         ["model", "K", "varied"], sort=False, dropna=False
@@ -71,9 +73,9 @@ def runs() -> str:
     return _markdown(["model", "seeds", *SCORES.values()], rows)
 
 
-def headline() -> str:
+def headline(suite: str) -> str:
     """`runs` with the scores of HEADLINE only."""
-    table = read(RUNS)
+    table = read(suite)
     table = table[table.fid.notna() & (table.model != "real")]
     rows = []
     for (model, varied), seeds in table.groupby(["model", "varied"], sort=False):
@@ -83,9 +85,9 @@ def headline() -> str:
     return _markdown(["model", *(SCORES[each] for each in HEADLINE)], rows)
 
 
-def comparisons() -> str:
+def comparisons(suite: str) -> str:
     """The comparisons that the claims planned, with their intervals and verdicts."""
-    table = pd.read_csv(REFERENCE / RUNS / "tables" / "claims.csv")
+    table = pd.read_csv(REFERENCE / suite / "tables" / "claims.csv")
     table = table[(table.role == "primary") & (table.verdict != "not tested")]
     rows = [
         [
@@ -98,9 +100,9 @@ def comparisons() -> str:
     return _markdown(heads, rows)
 
 
-def rivals() -> str:
+def rivals(dataset: str) -> str:
     """Clustering by other methods on the same images."""
-    table = pd.read_csv(REFERENCE / RIVALS, sep="\t")
+    table = pd.read_csv(REFERENCE / f"{dataset}-rivals.tsv", sep="\t")
     scores = ["cluster_acc", "cluster_nmi", "cluster_acc_all", "cluster_nmi_all"]
     rows = [
         [method, str(len(seeds)), *(_spread(seeds[score]) for score in scores)]
@@ -127,16 +129,14 @@ def _markdown(heads: list[str], rows: list[list[str]]) -> str:
 
 
 TABLES = {each.__name__: each for each in (search, agreement, runs, headline, comparisons, rivals)}
+MARKED = re.compile(
+    rf"(<!-- begin: ({'|'.join(TABLES)}) (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL
+)
 
 
 def with_tables(text: str) -> str:
     """The page with every table as the results have it."""
-    for name, table in TABLES.items():
-        begin, end = f"<!-- begin: {name} -->\n", "<!-- end -->\n"
-        if begin in text:
-            before, rest = text.split(begin, 1)
-            text = before + begin + table() + end + rest.split(end, 1)[1]
-    return text
+    return MARKED.sub(lambda mark: mark[1] + TABLES[mark[2]](mark[3]) + mark[4], text)
 
 
 if __name__ == "__main__":
