@@ -1,6 +1,6 @@
-"""Write into docs/statistics.md which verdicts of quick repeat, from finished projects.
+"""Put the verdicts of a finished `quick` into the table of docs/statistics.md, as one column.
 
-python docs/verdicts_table.py SEEDS-0-9 SEEDS-10-19
+python docs/verdicts_table.py HEADING PROJECT
 """
 
 import sys
@@ -9,34 +9,42 @@ from pathlib import Path
 import pandas as pd
 
 PAGE = Path(__file__).parent / "statistics.md"
-BEGIN, END = "<!-- begin: python docs/verdicts_table.py A B -->\n", "<!-- end -->\n"
+BEGIN, END = "<!-- begin: python docs/verdicts_table.py HEADING PROJECT -->\n", "<!-- end -->\n"
 COMPARISON = ["claim", "dataset", "comparison", "metric"]
-COLUMNS = ["seeds 0-9", "seeds 10-19"]
 
 
-def verdicts(folder: Path) -> pd.Series:
+def verdicts(project: Path) -> pd.Series:
     """The verdict on each primary comparison that a project could test, by comparison."""
-    rows = pd.read_csv(folder / "results" / "tables" / "claims.csv")
+    rows = pd.read_csv(project / "results" / "tables" / "claims.csv", dtype=str)
     rows = rows[(rows.role == "primary") & (rows.verdict != "not tested")]
     return rows.set_index(COMPARISON).verdict
 
 
-def as_markdown(folders: list[Path]) -> str:
+def from_markdown(text: str) -> pd.DataFrame:
+    """The table as `as_markdown` wrote it, without its last two rows."""
+    rows = [line.strip("| \n").split(" | ") for line in text.splitlines()]
+    return pd.DataFrame(rows[2:-2], columns=rows[0]).set_index(COMPARISON)
+
+
+def as_markdown(table: pd.DataFrame) -> str:
     """A row per primary comparison, a column of verdicts per project, and how many agree."""
-    table = pd.concat(dict(zip(COLUMNS, map(verdicts, folders), strict=True)), axis=1)
     lines = [
-        f"| {' | '.join([*COMPARISON, *COLUMNS])} |",
-        "|" + " --- |" * (len(COMPARISON) + len(COLUMNS)),
+        f"| {' | '.join([*COMPARISON, *table.columns])} |",
+        "|" + " --- |" * (len(COMPARISON) + len(table.columns)),
     ]
     lines += [f"| {' | '.join([*row[0], *row[1:]])} |" for row in table.itertuples()]
-    decided = (table != "undecided").sum()
-    lines.append("| | | decided | |" + "".join(f" {n} of {len(table)} |" for n in decided))
-    same = table.eq(table[COLUMNS[0]], axis=0).sum()
-    lines.append("| | | as with seeds 0-9 | |" + "".join(f" {n} of {len(table)} |" for n in same))
+    first = table.columns[0]
+    counts = {"decided": table != "undecided", f"as with {first}": table.eq(table[first], axis=0)}
+    for name, counted in counts.items():
+        cells = "".join(f" {n} of {len(table)} |" for n in counted.sum())
+        lines.append(f"| | | {name} | |{cells}")
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
+    heading, project = sys.argv[1:]
     before, rest = PAGE.read_text().split(BEGIN)
-    content = as_markdown([Path(folder) for folder in sys.argv[1:]])
-    PAGE.write_text(before + BEGIN + content + END + rest.split(END, 1)[1])
+    shown, after = rest.split(END, 1)
+    table = from_markdown(shown)
+    table[heading] = verdicts(Path(project))
+    PAGE.write_text(before + BEGIN + as_markdown(table.fillna("not tested")) + END + after)
