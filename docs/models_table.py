@@ -10,11 +10,13 @@ import pandas as pd
 
 from gmgan.config.loader import load
 from gmgan.pipeline import grid
+from gmgan.pipeline.costs import measure
 from gmgan.pipeline.runner import Runner
 
 PAGE = Path(__file__).parent / "models.md"
 BEGIN, END = "<!-- begin: python docs/models_table.py PROJECT -->\n", "<!-- end -->\n"
 SUITE = "models"
+MEASURED = 5.0  # seconds of training that give the speed of a model
 COLUMNS = {  # data set, score: heading
     ("toy-ring", "modes_captured"): "ring: modes of 8",
     ("toy-ring", "high_quality_share"): "ring: high-quality share",
@@ -29,12 +31,15 @@ COLUMNS = {  # data set, score: heading
 
 
 def trainings(project: Path) -> pd.DataFrame:
-    """A row per trained model: data set, model, seed, status, seconds per thousand images."""
+    """A row per trained model: data set, model, seed, status, seconds per thousand images.
+
+    The runs of a suite train beside each other, so the seconds are measured here, for the first seed.
+    """
     runner = Runner(load(project / "params.yaml"), project / "results")
     rows = []
     for run in grid.suite_runs(runner.params, SUITE):
         record = runner.read("train", "record", run=run)
-        seconds = record.seconds / record.kimg
+        seconds = 1000 / measure(runner, run, MEASURED) if run.seed == 0 else None
         rows.append([run.dataset, run.model, run.seed, record.status, seconds])
     return pd.DataFrame(rows, columns=["dataset", "model", "seed", "status", "seconds"])
 
@@ -57,8 +62,8 @@ def as_markdown(project: Path) -> str:
 def _spread(values, key: tuple[str, str, str]) -> str:
     if key not in values.groups:
         return ""
-    of = values.get_group(key)
-    return f"{of.mean():.3g} +- {of.std():.2g}"
+    of = values.get_group(key).dropna()
+    return f"{of.mean():.3g} +- {of.std():.2g}" if len(of) > 1 else f"{of.mean():.2g}"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The short form of `make torture`: one kill, and one flipped bit in every file."""
+"""The short form of `make torture`: a kill, a flipped bit in every file, changed parameters."""
+
+import shutil
 
 import pytest
 from conftest import ROOT
 
-from torture import kills
+from torture import kills, stale
 from torture.__main__ import PARTS, with_part
 from torture.faults import DAMAGES, damaged_files
 from torture.outcome import Outcome, as_markdown
@@ -29,3 +31,15 @@ def test_the_table_shows_what_went_wrong():
     page = (ROOT / "docs" / "reliability.md").read_text()
     for part in PARTS:
         assert "\nnew\n" in with_part(page, part, "new")
+
+
+def test_a_changed_parameter_that_plans_nothing_is_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(stale, "SECTIONS", ("networks",))
+    file = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", file)
+    stale.use_covering_suite(file)
+    outcome = stale.changed_parameters(file)
+    assert outcome.tried > 20 and not outcome.wrong
+    monkeypatch.setattr(stale, "fingerprints", lambda _: [])
+    outcome = stale.changed_parameters(file)
+    assert sum(outcome.wrong.values()) == outcome.tried

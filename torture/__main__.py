@@ -1,6 +1,6 @@
 """Disturb the pipeline on purpose, and write the table of outcomes into docs/reliability.md.
 
-python -m torture                    kills and faults: at most 20 minutes on two idle cores
+python -m torture                    kills, faults and edits: at most 25 minutes on two idle cores
 python -m torture --kills 1000       more kills
 python -m torture faults             only these
 """
@@ -17,8 +17,9 @@ from gmgan.pipeline.provenance import provenance
 from torture.faults import faults
 from torture.kills import kills
 from torture.outcome import as_markdown
+from torture.stale import stale
 
-PARTS = ("kills", "faults")
+PARTS = {"kills": kills, "faults": faults, "stale": stale}
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- begin: python -m torture {} -->\n", "<!-- end of {} -->\n"
 
@@ -29,12 +30,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
     arguments = parser.parse_args()
     parts = arguments.parts or PARTS
-    if unknown := sorted(set(parts) - set(PARTS)):
+    if unknown := sorted(set(parts) - PARTS.keys()):
         sys.exit(f"torture: no part '{unknown[0]}'; choose of {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(prefix="gmgan-torture-") as folder:
         for part in parts:
             began = time.monotonic()
-            made = kills(Path(folder), arguments.kills) if part == "kills" else faults(Path(folder))
+            options = [arguments.kills] if part == "kills" else []
+            made = PARTS[part](Path(folder), *options)
             text = f"{header(time.monotonic() - began)}\n\n{as_markdown(made)}"
             print(text)
             PAGE.write_text(with_part(PAGE.read_text(), part, text))
