@@ -1,6 +1,6 @@
 """Disturb the pipeline on purpose, and write the table of outcomes into docs/reliability.md.
 
-python -m torture                    kills, faults and edits: at most 25 minutes on two idle cores
+python -m torture                    everything: about half an hour on two idle cores
 python -m torture --kills 1000       more kills
 python -m torture faults             only these
 """
@@ -15,11 +15,12 @@ from pathlib import Path
 
 from gmgan.pipeline.provenance import provenance
 from torture.faults import faults
+from torture.inputs import inputs
 from torture.kills import kills
 from torture.outcome import as_markdown
 from torture.stale import stale
 
-PARTS = {"kills": kills, "faults": faults, "stale": stale}
+PARTS = {"kills": kills, "faults": faults, "stale": stale, "inputs": inputs}
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- begin: python -m torture {} -->\n", "<!-- end of {} -->\n"
 
