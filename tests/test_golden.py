@@ -50,7 +50,8 @@ def images() -> dict[str, float]:
     fake = Samples(**side(0.3), targets=classes, components=np.arange(60) % 4)
     held_out, noise = rng.uniform(0.2, 1, 50), rng.uniform(2, 4, 50)
     real = side(0)
-    return values(fake, real | {"training": real["features"]}, held_out, noise, None)
+    training = {"training": real["features"]}
+    return values(fake, real | training, held_out, noise, None, side(-0.3) | training)
 
 
 def points() -> dict[str, float]:
@@ -69,10 +70,13 @@ def points() -> dict[str, float]:
     return values(fake, sides, *spread, Modes(centres, 0.1))
 
 
-def values(fake, real, held_out, noise, modes):
+def values(fake, real, held_out, noise, modes, other_split=None):
     told = {"extractor": "golden", "extractor_hash": "0", "extractor_id": "golden"}
     told |= {"held_out_distances": held_out, "noise_distances": noise, "modes": modes}
-    reference = Real(**real, **told, knows_classes=True)
+    told |= {"knows_classes": True}
+    if other_split:
+        told |= {"other_split": Real(**other_split, **told)}
+    reference = Real(**real, **told)
     return {s.metric: s.value for s in score_samples([fake], [reference], SETTINGS, METRICS)}
 
 

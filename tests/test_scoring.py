@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,7 +48,15 @@ SETTINGS = {
 }
 NO_SNAPSHOTS = Snapshots(samples=np.empty((0, 0)), kimg=np.empty(0))
 IMAGE_METRICS = {
-    *("inception_score", "fid", "kid", "quality", "diversity", "quality_diversity"),
+    *(
+        "inception_score",
+        "fid",
+        "fid_other_split",
+        "kid",
+        "quality",
+        "diversity",
+        "quality_diversity",
+    ),
     *("diversity_intra", "diversity_inter", "precision_k3", "recall_k3"),
     *("density_k5", "coverage_k5", "vendi"),
 }
@@ -161,6 +169,20 @@ def test_fid_at_other_counts_allows_fewer_samples_than_dimensions(tiles):
     assert values[4] == frechet_distance(*moments(features[:4], singular=True), *real)
 
 
+def test_fid_of_the_other_split_compares_with_held_out_images(tiles):
+    real, settings = tiles["real"]["small"], tiles["settings"]
+    made = moments(tiles["features"]["small"].features)
+    fid = by_name(score(**tiles).scores)["fid_other_split"]
+    other = reference_of(tiles["data"], settings.model_copy(update={"split": "test"})).order[:N]
+    assert fid.value == frechet_distance(*made, *moments(real.test[other]))
+    assert (fid.n_real, fid.n_fake, fid.split) == (N, N, "test")
+    assert "|n:60/60|split:test" in fid.signature
+    few = replace(real, test=real.test[:5], test_logits=real.test_logits[:5])
+    data = tiles["data"]
+    tiles["data"] = replace(data, test=data.test[:5], test_labels=data.test_labels[:5])
+    assert "fid_other_split" not in by_name(score(**tiles | {"real": {"small": few}}).scores)
+
+
 def test_parameters_give_members_of_families_their_names(tiles):
     scores = score(**with_settings(tiles, neighbours=5, density_neighbours=2))
     names = {row.metric for row in scores.scores}
@@ -248,8 +270,9 @@ def test_metrics_that_need_more_samples_raise_or_are_left_out(tiles):
         score_samples([few], [real], settings, METRICS)
     errors = []
     rows = score_samples([few], [real], settings, METRICS, errors.append)
-    assert len(errors) == 2  # FID, KID
-    assert {row.metric for row in rows} == (IMAGE_METRICS | CLASS_METRICS) - {"fid", "kid"}
+    assert len(errors) == 3  # FID against both splits, KID
+    without = {"fid", "fid_other_split", "kid"}
+    assert {row.metric for row in rows} == (IMAGE_METRICS | CLASS_METRICS) - without
     swept = {row.metric for row in score_samples([real], [real], settings, metrics.SWEPT)}
     assert swept == {n for n in IMAGE_METRICS | CLASS_METRICS if built_in(n).swept}
     seen.features[0, 0] = np.nan

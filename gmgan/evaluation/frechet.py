@@ -57,6 +57,16 @@ FID = Metric(
     swept=True,
     panels=frozenset({"sweep", "effect-of-k"}),
 )
+FID_OTHER_SPLIT = Metric(
+    name="fid_other_split",
+    label="FID, other split",
+    limits=(0, None),
+    score=fid,
+    better="lower",
+    digits=2,
+    source="as FID, against the split that is not the reference",
+    other_split=True,
+)
 FRECHET_DISTANCE = Metric(
     name="frechet_distance",
     label="Fréchet distance",

@@ -31,7 +31,8 @@ class Metric:
     group: the table that shows it. bounded: values lie in [0, 1]. limits: of values that are not
     bounded so, None for none, `classes` for the number of classes or modes. source: where the
     definition comes from; version: counts changes of the definition.
-    swept: part of the sweep of sigma_scale. panels: figures that draw it.
+    swept: part of the sweep of sigma_scale. panels: figures that draw it. other_split: it compares
+    with the split that is not the reference.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Metric:
     source: str = ""
     version: int = 1
     swept: bool = False
+    other_split: bool = False
     panels: frozenset[Literal["sweep", "effect-of-k"]] = frozenset()
 
     @property
@@ -68,6 +70,8 @@ class Metric:
 
     def fits(self, fake: Samples, real: Real) -> bool:
         """True if it can be computed of such samples."""
+        if self.other_split and real.other_split is None:
+            return False
         kind = "images" if real.modes is None else "points"
         has_all = self.needs is None or (
             real.knows_classes if self.needs == "classes" else getattr(fake, self.needs) is not None

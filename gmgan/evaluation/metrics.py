@@ -11,6 +11,7 @@ METRICS = (
     modes.HIGH_QUALITY_SHARE,
     frechet.FRECHET_DISTANCE,
     frechet.FID,
+    frechet.FID_OTHER_SPLIT,
     neighbours.RECALL,
     neighbours.COVERAGE,
     variety.WITHIN_CLASS_RATIO,

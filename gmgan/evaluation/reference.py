@@ -15,6 +15,7 @@ from gmgan.seeds import derive_seed
 
 DATA_SPACE = "data-space"
 NOISE_POINTS = 5000
+OTHER_SPLIT = {"train": "test", "test": "train"}
 T = TypeVar("T", np.ndarray, Real)
 
 
@@ -77,7 +78,31 @@ def real_images(
     extractor: ExtractorDescription,
     settings: ScoringSettings,
 ) -> list[Real]:
-    """The real images in the order of the reference, as each member of an extractor sees them."""
+    """The real images in the order of the reference, as each member of an extractor sees them.
+
+    The other split is there where it has enough samples for a covariance of the features.
+    """
+    members = _seen(name, data, seen, extractor, settings)
+    other = settings.model_copy(update={"split": OTHER_SPLIT[settings.split]})
+    total = len(getattr(data, other.split))
+    if total <= members[0].features.shape[1]:
+        return members
+    fewer = other.model_copy(update={"n_real": min(other.n_real, total)})
+    others = _seen(name, data, seen, extractor, fewer)
+    return [
+        replace(member, other_split=other[: fewer.n_real])
+        for member, other in zip(members, others, strict=True)
+    ]
+
+
+def _seen(
+    name: str,
+    data: Splits,
+    seen: RealFeatures,
+    extractor: ExtractorDescription,
+    settings: ScoringSettings,
+) -> list[Real]:
+    """`real_images` of one split."""
     order, members = reference_of(data, settings).order, extractor.members
     features, logits = getattr(seen, settings.split), getattr(seen, f"{settings.split}_logits")
     source = f"{extractor.trained_on}." if extractor.trained_on else ""

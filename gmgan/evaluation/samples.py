@@ -66,7 +66,8 @@ class Real(Samples):
     training (array): features of all real training samples, M x d. held_out_distances,
     noise_distances (array): distances of real held-out samples and of uniform noise to the nearest
     real training sample in feature space. modes: for points. extractor_id: with the data that the
-    extractor was trained on; knows_classes: its classes are those of the data set.
+    extractor was trained on; knows_classes: its classes are those of the data set. other_split:
+    samples of the split that is not the reference, None where they are too few.
     """
 
     extractor: str
@@ -77,6 +78,7 @@ class Real(Samples):
     held_out_distances: np.ndarray
     noise_distances: np.ndarray
     modes: Modes | None = None
+    other_split: "Real | None" = None
 
     def classes_of(self, seen: Samples) -> tuple[np.ndarray, int]:
         """Predicted classes (int64 N) and their number: nearest modes, or highest logits."""

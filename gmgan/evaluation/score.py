@@ -17,7 +17,7 @@ from gmgan.evaluation.metric import Metric, Value, options_of, plugin_metric, un
 from gmgan.evaluation.metrics import METRICS, metric_of
 from gmgan.evaluation.modes import convergence, first_reach
 from gmgan.evaluation.quality import anchors
-from gmgan.evaluation.reference import real_sides, reference_of, without_itself
+from gmgan.evaluation.reference import OTHER_SPLIT, real_sides, reference_of, without_itself
 from gmgan.evaluation.samples import Real, Samples, by_member
 from gmgan.evaluation.settings import ScoringSettings
 from gmgan.evaluation.signature import floor_of, signed
@@ -128,7 +128,7 @@ def score_samples(
         raise GmganError(
             f"{settings.dataset}: extractor {real.extractor} gave features that are not finite"
         )
-    by_function = {metric.score: metric for metric in metrics if metric.fits(fake, real)}
+    by_function = {(m.score, m.other_split): m for m in metrics if m.fits(fake, real)}
     scores = []
     for metric in by_function.values():
         try:
@@ -149,6 +149,10 @@ def _computed(
 ) -> list[Score]:
     """What the function of a metric gives, with all that makes it comparable and its time."""
     assert metric.score is not None
+    reference: str = settings.split
+    if metric.other_split:
+        reference = OTHER_SPLIT[reference]
+        reals = [real.other_split for real in reals if real.other_split is not None]
     started, options = time.monotonic(), options_of(metric.score, settings)
     results = [metric.score(*sides, **options, **more) for sides in zip(fakes, reals, strict=True)]
     values = [r if isinstance(r, Mapping) else {metric.name: r} for r in results]
@@ -170,7 +174,7 @@ def _computed(
                 extractor=real.extractor,
                 extractor_hash=real.extractor_hash,
                 extractor_id=real.extractor_id,
-                split=settings.split,
+                split=reference,
                 version=metric_of(name).version,
                 seconds=seconds,
             )

@@ -53,7 +53,8 @@ class ScoreTable:
 
     columns: (metric, label, direction as in Metric); rows: (label, is floor, cells). Every number
     of one table shares the protocol: n_real, n_fake, extractor, its hash and the split. The floor
-    may have a smaller n, and FID may be repeated at other counts; the labels then say so.
+    may have a smaller n, and FID may be repeated at other counts or against the other split; the
+    labels then say so.
     """
 
     protocol: dict[str, Any]
