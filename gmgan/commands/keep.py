@@ -16,7 +16,7 @@ KEPT = {  # stages of the suite -> their outputs
     "collect": ("scores", "tradeoff", "metrics"),
     "report": ("page", "tables", "figures"),
 }
-LEFT_OUT = (".pdf",)  # figures that are there as SVG, too
+LEFT_OUT = (".pdf", ".training.csv")  # figures that are there as SVG, and losses at every step
 ABOUT = """# {suite}: {title}
 
 Written by `gmgan keep --suite {suite}`. To make it again:
