@@ -64,10 +64,10 @@ def _scores(runner: Runner, name: str) -> pd.DataFrame:
         raise GmganError(f"there is no {places[0]}; {cure}")
     revision, _, suite = name.partition(":")
     folder = runner.folder_of(suite) if suite else runner.results
-    shown = ["git", "show", f"{revision}:./{folder / 'scores.csv'}"]
+    shown = ["git", "show", "--end-of-options", f"{revision}:./{folder / 'scores.csv'}"]
     done = subprocess.run(shown, capture_output=True, text=True)
     if done.returncode == 0:
-        return _read(done.stdout, " ".join(shown[2:]))
+        return _read(done.stdout, shown[-1])
     known = unknown_name("suite", name, runner.params.suites)
     raise GmganError(f"{known}; nor a file, a folder or a revision of Git with scores.csv")
 
