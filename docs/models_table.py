@@ -33,7 +33,7 @@ COLUMNS = {  # data set, score: heading
 def trainings(project: Path) -> pd.DataFrame:
     """A row per trained model: data set, model, seed, status, seconds per thousand images.
 
-    The runs of a suite train beside each other, so the seconds are measured here, for the first seed.
+    Runs of a suite train beside each other, so the seconds are measured here, for the first seed.
     """
     runner = Runner(load(project / "params.yaml"), project / "results")
     rows = []

@@ -10,6 +10,7 @@ import pandas as pd
 
 PAGE = Path(__file__).parent / "statistics.md"
 BEGIN, END = "<!-- begin: python docs/verdicts_table.py HEADING PROJECT -->\n", "<!-- end -->\n"
+LEVEL = r"against chance .*"  # its level is another one in every project
 COMPARISON = ["claim", "dataset", "comparison", "metric"]
 
 
@@ -17,6 +18,7 @@ def verdicts(project: Path) -> pd.Series:
     """The verdict on each primary comparison that a project could test, by comparison."""
     rows = pd.read_csv(project / "results" / "tables" / "claims.csv", dtype=str)
     rows = rows[(rows.role == "primary") & (rows.verdict != "not tested")]
+    rows["comparison"] = rows.comparison.str.replace(LEVEL, "against chance", regex=True)
     return rows.set_index(COMPARISON).verdict
 
 
@@ -34,7 +36,8 @@ def as_markdown(table: pd.DataFrame) -> str:
     ]
     lines += [f"| {' | '.join([*row[0], *row[1:]])} |" for row in table.itertuples()]
     first = table.columns[0]
-    counts = {"decided": table != "undecided", f"as with {first}": table.eq(table[first], axis=0)}
+    undecided = table.isin(["undecided", "not tested"])
+    counts = {"decided": ~undecided, f"as with {first}": table.eq(table[first], axis=0)}
     for name, counted in counts.items():
         cells = "".join(f" {n} of {len(table)} |" for n in counted.sum())
         lines.append(f"| | | {name} | |{cells}")
