@@ -57,6 +57,7 @@ def test_scores_are_tidy_and_complete(finished):
         "vendi",
         "inception_score",
         "fid",
+        "fid_other_split",
         "kid",
         "diversity_intra",
         "diversity_inter",
