@@ -270,6 +270,7 @@ def test_cancelled_and_timed_out_trainings_go_on(slurm, tmp_path, undisturbed):
         before = {MIXTURE: pipeline.until(lambda: progress(project, MIXTURE))}
         os.kill(training_process(MIXTURE), signal.SIGSTOP)  # slower than its minute
         before[GAN] = pipeline.until(lambda: progress(project, GAN))
+        os.kill(training_process(GAN), signal.SIGSTOP)  # not ended before it is cancelled
         slurm.client("scancel", jobs_about(slurm, project, f"train_wildcards_{GAN}")[0]["JobId"])
         assert pipeline.end() == 0, pipeline.words
     for run, state in ((GAN, "CANCELLED"), (MIXTURE, "TIMEOUT")):
