@@ -107,7 +107,7 @@ def legend_below(figure: Figure, axis: Axes) -> LayoutEngine:
 
 
 def svg(figure: Figure, layout: LayoutEngine) -> str:
-    """The figure as SVG text, without the ids that nothing refers to.
+    """The figure as SVG text, without the ids that nothing refers to, in hundredths of a point.
 
     A figure that keeps its layout engine is drawn twice; here layouts are computed before.
     """
@@ -118,4 +118,5 @@ def svg(figure: Figure, layout: LayoutEngine) -> str:
     text = re.sub("<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     text = text[text.index("<svg") :]
     used = set(re.findall(r"#([\w-]+)", text))
-    return re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)
+    text = re.sub(r' id="([\w-]+)"', lambda m: m[0] if m[1] in used else "", text)
+    return re.sub(r' (?:d|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), text)
