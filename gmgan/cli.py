@@ -484,8 +484,12 @@ def _keep(state: State, suite: str | None, out: Path | None, only_scores: bool) 
 @click.pass_obj
 def _crate(state: State, suite: str | None, out: Path, weights: bool) -> None:
     from gmgan.commands.crate import crate
+    from gmgan.pipeline.provenance import web_address
 
     crate(state.runner, state.suite(suite), out, weights)
+    if web_address() is None:
+        missing = "the specification asks for the web address of the program, and git knows none"
+        print(f"gmgan: warning: {missing} (git remote add origin https://...)", file=sys.stderr)
     print(out)
 
 

@@ -11,6 +11,7 @@ import yaml
 from conftest import read_arrays
 from PIL import Image
 
+from gmgan import __version__
 from gmgan.data.loose import read_loose
 from gmgan.errors import GmganError
 
@@ -184,13 +185,20 @@ def test_a_crate_describes_every_file_of_a_suite(finished, tmp_path):
     crate = ROCrate(out)  # the library reads it back, and every file that it names is there
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     described = {entity.id for entity in crate.data_entities}
-    folders = tuple(name for name in described if name.endswith("/"))
     assert {"report.html", "scores.csv", f"runs/{RUN}/scores.json", "params.yaml"} <= described
-    assert not {f for f in files if f not in described and not f.startswith(folders)} - {
-        "ro-crate-metadata.json"
+    assert files - described == {"ro-crate-metadata.json"}
+    for entity in crate.data_entities:
+        if not entity.id.endswith("/"):
+            assert int(entity["contentSize"]) == (out / entity.id).stat().st_size
+            assert "/" in entity["encodingFormat"]
+    in_folders = {
+        each.id for folder in ("tables/", "figures/") for each in crate.get(folder)["hasPart"]
     }
     (action,) = crate.get_by_type("CreateAction")
-    assert {each.id for each in action["result"]} | {"params.yaml"} == described
+    results = {each.id for each in action["result"]}
+    assert results | in_folders | {"params.yaml"} == described
+    assert crate.root_dataset["mentions"] == action
+    assert crate.get("#gmgan")["version"] == __version__
     assert "no results/quick/" in refused(finished, "crate", "--suite", "quick", "--out", "x")
 
 

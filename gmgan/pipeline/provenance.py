@@ -62,6 +62,12 @@ def version_of(distribution: str) -> str | None:
         return None
 
 
+def web_address() -> str | None:
+    """Where the project's checkout was cloned from, if that is a page on the web."""
+    remote = (_git("config", "--get", "remote.origin.url", expected=(0, 1)) or "").strip()
+    return remote if remote.startswith(("https://", "http://")) else None
+
+
 def _git(*arguments: str | Path, expected: tuple[int, ...] = (0,)) -> str | None:
     """What git prints about the project; None outside a checkout."""
     command = ["git", "-C", Path(__file__).parents[2], *arguments]
