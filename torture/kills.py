@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from gmgan.runtime.progress import Progress
 from torture.outcome import Outcome
 from torture.project import RUNS, Project
 
@@ -33,10 +34,13 @@ def kills(folder: Path, count: int, seed: int = 0) -> list[Outcome]:
     duration = (time.monotonic() - began) / len(RUNS)
     undisturbed = project.contents()
     outcomes = {kind: Outcome(f"{names(kind[1])} to {TITLES[kind[0]]}") for kind in KINDS}
-    for number in range(count):
-        kind = KINDS[number % len(KINDS)]
-        prepare(project, number)
-        outcomes[kind].add(*disturb(project, *kind, rng.uniform(0.1, 0.9) * duration, undisturbed))
+    with Progress(count, "kills", "tried") as progress:
+        for number in range(count):
+            kind = KINDS[number % len(KINDS)]
+            prepare(project, number)
+            moment = rng.uniform(0.1, 0.9) * duration
+            outcomes[kind].add(*disturb(project, *kind, moment, undisturbed))
+            progress.update(1, f"{sum(each.wrong.total() for each in outcomes.values())} wrong")
     return [outcome for outcome in outcomes.values() if outcome.tried]
 
 
