@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
+
+from gmgan.config.loader import load
+from gmgan.errors import GmganError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILES = ["Snakefile", "params.yaml", "workflow", "profiles", "gmgan"]
@@ -75,6 +79,17 @@ class Project:
         return {p.relative_to(results).as_posix() for p in results.rglob("*") if p.is_file()}
 
 
+def assert_refused(params_file, key, message):
+    """A file of parameters is refused in one line: the file, the line, the key and the message."""
+    with pytest.raises(GmganError) as caught:
+        load(params_file)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert re.match(rf"{re.escape(str(params_file))}:\d+: ", text)
+    assert key in text
+    assert message in text
+
+
 def make_project(folder):
     """A fresh project folder without results."""
     for name in PROJECT_FILES:
@@ -134,6 +149,4 @@ def seen(features, logits=None):
 @pytest.fixture(scope="session")
 def params():
     """The project's own params."""
-    from gmgan.config.loader import load
-
     return load(ROOT / "params.yaml")

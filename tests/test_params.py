@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, assert_refused
 
 from gmgan.config.loader import load
 from gmgan.config.run import Run
@@ -118,14 +118,7 @@ def line_of(path, text):
     ],
 )
 def test_mistakes_name_file_line_key_and_value(tmp_path, old, new, key, message):
-    path = changed(tmp_path, old, new)
-    with pytest.raises(GmganError) as caught:
-        load(path)
-    text = str(caught.value)
-    assert "\n" not in text
-    assert re.match(rf"{re.escape(str(path))}:\d+: ", text)
-    assert key in text
-    assert message in text
+    assert_refused(changed(tmp_path, old, new), key, message)
 
 
 def test_the_line_is_the_line(tmp_path):
