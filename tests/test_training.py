@@ -1,6 +1,7 @@
 """Networks, the training step, resuming, sampling."""
 
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -331,6 +332,13 @@ class Kept:
     def save(self, tensors, about):
         assert all(tensor.is_contiguous() for tensor in tensors.values())
         self.state = CheckpointState(tensors, json.loads(json.dumps(about)), "kept")
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp"])
+def test_the_log_ends_with_the_whole_budget(make_runner, capsys, name):
+    trained(make_runner(), f"toy-ring-ci.{name}.K1.s0", Kept())
+    count, total = re.findall(r"([\d.]+) of ([\d.]+) kimg", capsys.readouterr().err)[-1]
+    assert count == total
 
 
 class Interrupted(Exception):

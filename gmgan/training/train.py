@@ -159,7 +159,7 @@ def _loop(
     window = torch.zeros(4, device=trainer.samples.device)
     if not journal.snapshots:
         _take_snapshot(trainer, settings, journal)
-    total_kimg = total * trainer.batch_size / 1000
+    total_kimg = total * trainer.batch_size * trainer.critic_steps / 1000
     with Progress(total_kimg, settings.run.name, "kimg", start=trainer.kimg) as progress:
         while trainer.iteration < total:
             window += trainer.step()
