@@ -1,5 +1,7 @@
 """Signals at random moments to every kind of process, then a plain re-run."""
 
+import itertools
+import json
 import os
 import random
 import shutil
@@ -85,19 +87,44 @@ def disturb(
         wrong.append("hung")
     if left := project.orphans(ORPHAN):
         wrong.append(f"{left} orphans after {ORPHAN:g} s")
-    if "Traceback" in project.words and whom != "snakemake":
-        wrong.append("traceback")
+    if error := traceback_in(project.words):
+        wrong.append(f"traceback: {error}")
     finished = finished_files(project)
     if project.run() != 0:
         wrong.append(f"the re-run failed: {project.words.strip().splitlines()[-1]}")
     now = project.contents()
     if differing := {name for name in now | undisturbed if now.get(name) != undisturbed.get(name)}:
-        wrong.append(f"{len(differing)} files differ ({min(differing)})")
+        first = min(differing)
+        where = difference(undisturbed.get(first, b""), now.get(first, b""))
+        wrong.append(f"{len(differing)} files differ ({first}{where})")
     if lost := [path for path, inode in finished.items() if inode_of(path) != inode]:
         wrong.append(f"{len(lost)} finished files were made again ({lost[0].name})")
     if litter := project.litter():
         wrong.append(f"left in the temporary folder: {', '.join(litter)}")
     return wrong
+
+
+def traceback_in(words: str) -> str:
+    """The error of the first traceback of this project's code; empty if there is none.
+
+    Snakemake's own do not count: it prints one if it is interrupted while it starts or cleans up.
+    """
+    for text in words.split("Traceback (most recent call last):\n")[1:]:
+        lines = text.splitlines()
+        frames = list(itertools.takewhile(lambda line: line.startswith(" ") or not line, lines))
+        if any("gmgan/" in line for line in frames) and not any("/snakemake/" in f for f in frames):
+            return [*lines, "cut short"][len(frames)]
+    return ""
+
+
+def difference(before: bytes, after: bytes) -> str:
+    """The fields of a JSON object that are not the same, with both values cut short."""
+    with suppress(ValueError):
+        a, b = json.loads(before), json.loads(after)
+        if isinstance(a, dict) and isinstance(b, dict):
+            differing = [name for name in sorted(a | b) if a.get(name) != b.get(name)]
+            return "".join(f"; {k}: {a.get(k)!s:.200} != {b.get(k)!s:.200}" for k in differing)
+    return ""
 
 
 def victim_of(project: Project, snakemake: subprocess.Popen, whom: str) -> psutil.Process:

@@ -25,5 +25,5 @@ def as_markdown(outcomes: Iterable[Outcome]) -> str:
     rows = [("what", "times", "outcome"), ("---", "---:", "---")]
     for each in outcomes:
         wrong = "; ".join(f"**{what}** ({times})" for what, times in each.wrong.items())
-        rows.append((each.what, str(each.tried), wrong or each.good))
+        rows.append((each.what, str(each.tried), wrong.replace("|", "\\|") or each.good))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
