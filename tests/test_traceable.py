@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+import torch
 from conftest import read_json, rewrite_json
 
 pytestmark = pytest.mark.pipeline
@@ -102,6 +103,12 @@ def test_targets_that_no_stage_makes_are_named(project):
         done = project.snakemake("-n", target, check=False)
         assert message in done.stdout + done.stderr
         assert "No rule to produce" not in done.stdout + done.stderr
+
+
+def test_what_uses_no_torch_stores_the_vector_units_as_well(project):
+    project.gmgan("prepare", "toy-ring")
+    host = read_json(project.folder / "results/data/toy-ring.json")["provenance"]["host"]
+    assert host["vector_units"].split()[0] == torch.backends.cpu.get_cpu_capability()
 
 
 def test_runs_of_other_vector_units_are_marked(finished, tmp_path):

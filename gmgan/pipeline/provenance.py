@@ -104,14 +104,13 @@ def changes() -> str | None:
     return difference
 
 
-def _vector_units() -> str | None:
-    """Those that torch uses, and the variables that restrict them; None in jobs without torch.
+def _vector_units() -> str:
+    """Those that torch uses, and the variables that restrict them.
 
     They change the last bits of a result, so that long trainings end elsewhere.
     """
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return None
+    import torch
+
     restricted = [f"{name}={os.environ[name]}" for name in VECTOR_UNITS if name in os.environ]
     return " ".join([torch.backends.cpu.get_cpu_capability(), *restricted])
 
