@@ -376,7 +376,7 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "mnist-search": 8 * 8 + 5,
         "mnist-reference": 7 * 5,
         "mnist-search-rivals": 3 * 8,
-        "mnist-reference-rivals": 2 * 5,
+        "mnist-reference-rivals": 5,
         "fashion-reference": 6 * 5,
         "information": 2,
         "imbalance": 20,
