@@ -27,7 +27,8 @@ HEADLINE = ("fid", "recall_k3", "class_accuracy", "component_purity", "cluster_a
 
 def read(suite: str) -> pd.DataFrame:
     """A row per run of a suite, a column per score; k-means and real data are rows of their own."""
-    table = pd.read_csv(REFERENCE / suite / "scores.csv", keep_default_na=False, na_values=[""])
+    path, kinds = REFERENCE / suite / "scores.csv", {"varied": str}
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds)
     table["varied"] = table["varied"].fillna("")
     keys = ["model", "K", "varied", "seed"]
     table = table[table.metric.isin(SCORES)]
