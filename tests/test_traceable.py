@@ -6,6 +6,8 @@ import pytest
 import torch
 from conftest import read_json, rewrite_json
 
+from gmgan.pipeline import provenance
+
 pytestmark = pytest.mark.pipeline
 RUN = "toy-ring-ci.gan.K1.s0"
 
@@ -103,6 +105,21 @@ def test_targets_that_no_stage_makes_are_named(project):
         done = project.snakemake("-n", target, check=False)
         assert message in done.stdout + done.stderr
         assert "No rule to produce" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ("https://me:secret@example.org/gmgan.git\n", "https://example.org/gmgan.git"),
+        ("https://example.org:8443/gmgan\n", "https://example.org:8443/gmgan"),
+        ("git@example.org:gmgan.git\n", None),
+        ("/home/me/gmgan\n", None),
+        (None, None),
+    ],
+)
+def test_the_web_address_holds_no_credentials(monkeypatch, remote, expected):
+    monkeypatch.setattr(provenance, "_git", lambda *_, **__: remote)
+    assert provenance.web_address() == expected
 
 
 def test_what_uses_no_torch_stores_the_vector_units_as_well(project):

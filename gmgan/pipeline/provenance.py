@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from gmgan.pipeline.files import sha256, write_text
 
@@ -63,9 +64,12 @@ def version_of(distribution: str) -> str | None:
 
 
 def web_address() -> str | None:
-    """Where the project's checkout was cloned from, if that is a page on the web."""
+    """Where the project's checkout was cloned from, if that is on the web; without credentials."""
     remote = (_git("config", "--get", "remote.origin.url", expected=(0, 1)) or "").strip()
-    return remote if remote.startswith(("https://", "http://")) else None
+    parts = urlsplit(remote)
+    if parts.scheme not in ("https", "http"):
+        return None
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _git(*arguments: str | Path, expected: tuple[int, ...] = (0,)) -> str | None:
