@@ -36,10 +36,11 @@ def test_the_table_shows_what_went_wrong():
 def test_what_went_wrong_is_named():
     begin, end = "log\nTraceback (most recent call last):\n", "    y\nOSError: no\nmore\n"
     ours, theirs = (f'  File "/x/{of}/cli.py", line 1\n' for of in ("gmgan", "snakemake"))
-    assert kills.traceback_in(begin + ours + end) == "OSError: no"
-    assert kills.traceback_in(begin + theirs + end + begin + ours + end) == "OSError: no"
-    assert kills.traceback_in(begin + theirs + ours + end) == ""
-    assert kills.traceback_in("log\n") == ""
+    assert kills.traceback_in(begin + ours + end, True) == "OSError: no"
+    assert kills.traceback_in(begin + theirs + end + begin + ours + end, True) == "OSError: no"
+    assert kills.traceback_in(begin + theirs + ours + end, True) == ""
+    assert kills.traceback_in(begin + theirs + end, False) == "OSError: no"
+    assert kills.traceback_in("log\n", False) == ""
     assert kills.difference(b'{"a": 1, "b": 2}', b'{"a": 1, "b": 3}') == "; b: 2 != 3"
     assert kills.difference(b"weights", b"others") == ""
 

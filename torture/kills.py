@@ -87,7 +87,7 @@ def disturb(
         wrong.append("hung")
     if left := project.orphans(ORPHAN):
         wrong.append(f"{left} orphans after {ORPHAN:g} s")
-    if error := traceback_in(project.words):
+    if error := traceback_in(project.words, whom in ("snakemake", "group")):
         wrong.append(f"traceback: {error}")
     finished = finished_files(project)
     if project.run() != 0:
@@ -104,15 +104,17 @@ def disturb(
     return wrong
 
 
-def traceback_in(words: str) -> str:
-    """The error of the first traceback of this project's code; empty if there is none.
+def traceback_in(words: str, snakemake_was_hit: bool) -> str:
+    """The error of the first traceback; empty if there is none.
 
-    Snakemake's own do not count: it prints one if it is interrupted while it starts or cleans up.
+    If the signal was sent to Snakemake too, Snakemake's own tracebacks do not count: it prints one
+    if it is interrupted while it starts or cleans up.
     """
     for text in words.split("Traceback (most recent call last):\n")[1:]:
         lines = text.splitlines()
         frames = list(itertools.takewhile(lambda line: line.startswith(" ") or not line, lines))
-        if any("gmgan/" in line for line in frames) and not any("/snakemake/" in f for f in frames):
+        ours = any("gmgan/" in f for f in frames) and not any("/snakemake/" in f for f in frames)
+        if ours or not snakemake_was_hit:
             return [*lines, "cut short"][len(frames)]
     return ""
 
