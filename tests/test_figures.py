@@ -1,5 +1,6 @@
 """Lines of one figure can be told apart with every common form of colour blindness and in grey."""
 
+import re
 from itertools import combinations
 
 import matplotlib.colors
@@ -53,3 +54,14 @@ def test_without_colour_markers_and_dashes_tell_lines_apart():
     cells = [(f"{model} {K}", model, K) for model in models for K in (5, 10, 20)]
     styles = style.looks(cells).values()
     assert len({(each["marker"], each["ls"]) for each in styles}) == len(cells)
+
+
+def test_coordinates_are_hundredths_and_labels_keep_their_digits():
+    figure, axis = style.plt.subplots()
+    axis.plot(np.linspace(0, 1, 7), np.sqrt(np.linspace(0, 1, 7)))
+    axis.set_title("p = 0.00123")
+    drawn = style.svg(figure, style.TightLayoutEngine())
+    paths = re.findall(r' d="([^"]*)"', drawn)
+    assert any("." in path for path in paths)
+    assert not any(re.search(r"\.\d{3}", path) for path in paths)
+    assert "p = 0.00123" in drawn
