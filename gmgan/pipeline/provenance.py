@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from gmgan.pipeline.files import sha256, write_text
 
@@ -69,7 +69,7 @@ def web_address() -> str | None:
     parts = urlsplit(remote)
     if parts.scheme not in ("https", "http"):
         return None
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return remote.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1)
 
 
 def _git(*arguments: str | Path, expected: tuple[int, ...] = (0,)) -> str | None:
