@@ -1,6 +1,7 @@
 """Shared helpers: a copy of the project to work in, and its command line."""
 
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -20,6 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECT_FILES = ["Snakefile", "params.yaml", "workflow", "profiles", "gmgan"]
 
 torch.set_num_threads(1)
+
+
+def docs_script(name):
+    """The module docs/scripts/NAME.py, which may import others that lie there."""
+    folder = str(ROOT / "docs" / "scripts")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
 
 
 class Project:

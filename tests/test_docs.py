@@ -1,6 +1,5 @@
 """The documentation shows what its commands print."""
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -10,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, docs_script
 
 from gmgan.config.loader import load
 from gmgan.config.run import Run
@@ -27,7 +26,7 @@ def test_commands_print_what_the_page_shows(finished, tmp_path, page):
     done = subprocess.run(
         [
             sys.executable,
-            ROOT / "docs" / "console.py",
+            ROOT / "docs" / "scripts" / "console.py",
             project.folder,
             ROOT / "docs" / page,
             "--check",
@@ -54,11 +53,8 @@ def test_the_suite_with_varied_values_has_the_runs_that_the_page_lists(tmp_path)
 
 
 def test_the_page_of_metrics_shows_their_records():
-    spec = importlib.util.spec_from_file_location("table", ROOT / "docs" / "metrics_table.py")
-    table = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(table)
     text = (ROOT / "docs" / "metrics.md").read_text()
-    assert text == table.with_table(text), "run python docs/metrics_table.py"
+    assert text == docs_script("metrics").with_table(text), "run python docs/scripts/metrics.py"
     prose = text.partition("## What they say")[2]
     assert not [metric.name for metric in METRICS if f"`{metric.name}`" not in prose]
 
@@ -89,12 +85,10 @@ def test_a_new_metric_is_a_module_a_line_in_the_list_and_a_test(project):
 
 
 def test_the_tables_of_the_findings_are_those_of_the_reference_results():
-    spec = importlib.util.spec_from_file_location("findings", ROOT / "docs" / "findings_tables.py")
-    findings = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(findings)
+    findings = docs_script("findings")
     for page in findings.PAGES:
         text = page.read_text()
-        assert text == findings.with_tables(text), "run python docs/findings_tables.py"
+        assert text == findings.with_tables(text), "run python docs/scripts/findings.py"
         assert findings.MARKED.search(text), page
 
 
@@ -104,7 +98,7 @@ def test_recipes_of_the_reference_runs_are_the_choices_of_their_search(params):
     folders = [ROOT / "results/reference" / name for name in searches]
     scores = pd.concat(pd.read_csv(folder / "scores.csv") for folder in folders)
     fid = scores[(scores.metric == "fid") & (scores.model != "real")].fillna({"varied": ""})
-    for model in sorted(set(fid.model) - {"r3gan", "gmgan-r3gan"}):  # these have no reference runs
+    for model in sorted(set(fid.model)):
         best = fid[fid.model == model].sort_values("value").iloc[0]
         trial = Run("mnist-search", model, int(best.K), 100, best.varied)
         chosen = grid.settings(params, trial)

@@ -1,10 +1,9 @@
 """Which scores see which failure, made on purpose of real digits."""
 
-import importlib.util
 import re
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, docs_script
 
 from gmgan.config.loader import load
 from gmgan.pipeline.runner import Runner
@@ -14,10 +13,7 @@ pytestmark = pytest.mark.pipeline
 
 @pytest.fixture(scope="module")
 def failures():
-    spec = importlib.util.spec_from_file_location("failures", ROOT / "docs" / "failures.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return docs_script("failures")
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +87,7 @@ def test_the_page_shows_the_table_of_every_score(failures, scored):
     """Its numbers are of `digits`, with more images than here: names and columns are compared."""
     results, _ = scored
     page = (ROOT / "docs" / "metrics.md").read_text()
-    shown = page.split(failures.BEGIN)[1].split(failures.END)[0]
+    shown = docs_script("marked").part(page, failures.COMMAND)
 
     def frame(table):
         return [re.sub(r"-?\d[\d.]*( \*)?", "", line.split("|")[1]) for line in table.splitlines()]

@@ -128,13 +128,13 @@ def test_conventions_of_the_package(check):
         assert not mistakes(check, path.read_text()), path
 
 
-def test_the_picture_of_rooms_shows_every_room():
-    texts = re.findall(r">([^<]+)</text>", (ROOT / "docs" / "rooms.svg").read_text())
+def test_the_picture_of_imports_shows_every_part_of_the_package():
+    texts = re.findall(r">([^<]+)</text>", (ROOT / "docs" / "imports.svg").read_text())
     shown = {word for text in texts for word in text.split()}
-    rooms = {path.stem for path in (ROOT / "gmgan").iterdir() if path.suffix in ("", ".py")}
-    rooms -= {"__init__", "__main__", "__pycache__"}
-    assert len(rooms) > 10
-    assert not {*rooms, "worker"} - shown, "run python docs/rooms.py"
+    parts = {path.stem for path in (ROOT / "gmgan").iterdir() if path.suffix in ("", ".py")}
+    parts -= {"__init__", "__main__", "__pycache__"}
+    assert len(parts) > 10
+    assert not {*parts, "worker"} - shown, "run python docs/scripts/imports.py"
 
 
 def test_stages_without_torch_do_not_load_it():

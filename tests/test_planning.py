@@ -1,11 +1,10 @@
 """What `gmgan power` says, and that the simulated rates are those of the documentation."""
 
-import importlib.util
 import re
 
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, docs_script
 
 from gmgan.pipeline.grid import suite_runs
 from gmgan.report.plan import load_plan
@@ -84,8 +83,5 @@ def test_the_simulation_prints_the_tables_of_the_documentation():
 
 
 def test_the_page_shows_the_plan():
-    spec = importlib.util.spec_from_file_location("plan", ROOT / "docs" / "statistics_table.py")
-    table = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(table)
     text = (ROOT / "docs" / "statistics.md").read_text()
-    assert text == table.with_plan(text), "run python docs/statistics_table.py"
+    assert text == docs_script("plan").with_plan(text), "run python docs/scripts/plan.py"

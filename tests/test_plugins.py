@@ -896,7 +896,13 @@ class TestProject:
     def test_the_page_shows_what_its_commands_print(self, used, tmp_path):
         project = used.copy(tmp_path / "p")
         page = ROOT / "docs" / "plugins.md"
-        command = [sys.executable, ROOT / "docs" / "console.py", project.folder, page, "--check"]
+        command = [
+            sys.executable,
+            ROOT / "docs" / "scripts" / "console.py",
+            project.folder,
+            page,
+            "--check",
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 

@@ -1,6 +1,6 @@
 """Score failures made on purpose of real digits, and write the table into docs/metrics.md.
 
-python docs/failures.py
+python docs/scripts/failures.py
 """
 
 import tempfile
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from marked import with_part
 from scipy.ndimage import gaussian_filter
 
 from gmgan.config.loader import load
@@ -22,8 +23,8 @@ from gmgan.evaluation.settings import scoring_settings
 from gmgan.pipeline.runner import Runner
 from gmgan.records import Score
 
-PAGE = Path(__file__).parent / "metrics.md"
-BEGIN, END = "<!-- begin: python docs/failures.py -->\n", "<!-- end of failures -->\n"
+PAGE = Path(__file__).parents[1] / "metrics.md"
+COMMAND = "python docs/scripts/failures.py"
 REAL = "held-out images"
 N = 300
 
@@ -79,7 +80,7 @@ def as_markdown(results: Mapping[str, Mapping[str, Score]]) -> str:
 
 
 def main() -> None:
-    params = load(PAGE.parent.parent / "params.yaml")
+    params = load(PAGE.parents[1] / "params.yaml")
     with tempfile.TemporaryDirectory() as folder:
         runner = Runner(params, folder)
         runner.run(runner.job("prepare", source="digits"))
@@ -87,8 +88,7 @@ def main() -> None:
         names = {"dataset": "digits", "extractor": "classifier-digits"}
         runner.run(runner.job("real_features", **names))
         table = as_markdown(scored(runner, "digits"))
-    before, rest = PAGE.read_text().split(BEGIN)
-    PAGE.write_text(before + BEGIN + table + END + rest.split(END)[1])
+    PAGE.write_text(with_part(PAGE.read_text(), COMMAND, table))
 
 
 if __name__ == "__main__":

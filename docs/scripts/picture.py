@@ -1,4 +1,4 @@
-"""Picture of the README, from results/reference: python docs/picture.py.
+"""Picture of the README, from results/reference: python docs/scripts/picture.py.
 
 Samples of the exported supervised GM-GAN, a component a row; the classes that the extractor sees in
 the components of that run; quality against diversity of all models.
@@ -14,8 +14,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 MODEL = "GM-GAN, supervised"
-OUT = Path(__file__).parent / "result.png"
-REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+OUT = Path(__file__).parents[1] / "result.png"
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
 DATASET, SUITE, EXPORTED = "mnist-200", "mnist-reference", "mnist-supervised"
 
 

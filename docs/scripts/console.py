@@ -1,7 +1,7 @@
 """Run the commands in the documentation and write what they print beneath them.
 
-    python docs/console.py FOLDER docs/commands.md          writes the output into the file
-    python docs/console.py FOLDER docs/commands.md --check  fails if it would be other than it is
+    python docs/scripts/console.py FOLDER PAGE          writes the output into the page
+    python docs/scripts/console.py FOLDER PAGE --check  fails if it would be other than it is
 
 In a block ```console, a line `$ COMMAND` is run by bash in FOLDER, a copy of the project; the lines
 up to the next command or the end of the block are its output, standard error included. A line

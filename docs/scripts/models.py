@@ -1,20 +1,21 @@
 """Write into docs/models.md what every ready model reaches, from the finished suite `models`.
 
-python docs/models_table.py PROJECT
+python docs/scripts/models.py PROJECT
 """
 
 import sys
 from pathlib import Path
 
 import pandas as pd
+from marked import with_part
 
 from gmgan.config.loader import load
 from gmgan.pipeline import grid
 from gmgan.pipeline.costs import measure
 from gmgan.pipeline.runner import Runner
 
-PAGE = Path(__file__).parent / "models.md"
-BEGIN, END = "<!-- begin: python docs/models_table.py PROJECT -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[1] / "models.md"
+COMMAND = "python docs/scripts/models.py PROJECT"
 SUITE = "models"
 MEASURED = 5.0  # seconds of training that give the speed of a model
 COLUMNS = {  # data set, score: heading
@@ -63,10 +64,8 @@ def _spread(values, key: tuple[str, str, str]) -> str:
     if key not in values.groups:
         return ""
     of = values.get_group(key).dropna()
-    return f"{of.mean():.3g} +- {of.std():.2g}" if len(of) > 1 else f"{of.mean():.2g}"
+    return f"{of.mean():.3g} ± {of.std():.2g}" if len(of) > 1 else f"{of.mean():.2g}"
 
 
 if __name__ == "__main__":
-    before, rest = PAGE.read_text().split(BEGIN)
-    content = as_markdown(Path(sys.argv[1]))
-    PAGE.write_text(before + BEGIN + content + END + rest.split(END, 1)[1])
+    PAGE.write_text(with_part(PAGE.read_text(), COMMAND, as_markdown(Path(sys.argv[1]))))

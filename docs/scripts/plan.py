@@ -1,20 +1,21 @@
 """Write the plan of the claims into docs/statistics.md, from gmgan/report/claims.yaml.
 
-python docs/statistics_table.py
+python docs/scripts/plan.py
 """
 
 from pathlib import Path
 
+from marked import with_part
+
 from gmgan.report.plan import as_markdown
 
-PAGE = Path(__file__).parent / "statistics.md"
-BEGIN, END = "<!-- begin: python docs/statistics_table.py -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[1] / "statistics.md"
+COMMAND = "python docs/scripts/plan.py"
 
 
 def with_plan(text: str) -> str:
     """The page with the plan as it is now."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + as_markdown() + END + rest.split(END, 1)[1]
+    return with_part(text, COMMAND, as_markdown())
 
 
 if __name__ == "__main__":

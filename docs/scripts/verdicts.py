@@ -1,15 +1,16 @@
 """Put the verdicts of a finished `quick` into the table of docs/statistics.md, as one column.
 
-python docs/verdicts_table.py HEADING PROJECT
+python docs/scripts/verdicts.py HEADING PROJECT
 """
 
 import sys
 from pathlib import Path
 
 import pandas as pd
+from marked import part, with_part
 
-PAGE = Path(__file__).parent / "statistics.md"
-BEGIN, END = "<!-- begin: python docs/verdicts_table.py HEADING PROJECT -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[1] / "statistics.md"
+COMMAND = "python docs/scripts/verdicts.py HEADING PROJECT"
 LEVEL = r"against chance .*"  # its level is another one in every project
 COMPARISON = ["claim", "dataset", "comparison", "metric"]
 
@@ -46,8 +47,7 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 if __name__ == "__main__":
     heading, project = sys.argv[1:]
-    before, rest = PAGE.read_text().split(BEGIN)
-    shown, after = rest.split(END, 1)
-    table = from_markdown(shown)
+    page = PAGE.read_text()
+    table = from_markdown(part(page, COMMAND))
     table[heading] = verdicts(Path(project))
-    PAGE.write_text(before + BEGIN + as_markdown(table.fillna("not tested")) + END + after)
+    PAGE.write_text(with_part(page, COMMAND, as_markdown(table.fillna("not tested"))))

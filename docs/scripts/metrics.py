@@ -1,20 +1,21 @@
 """Write the table of built-in metrics into docs/metrics.md, from their records.
 
-python docs/metrics_table.py
+python docs/scripts/metrics.py
 """
 
 from pathlib import Path
 
+from marked import with_part
+
 from gmgan.evaluation.metrics import as_markdown
 
-PAGE = Path(__file__).parent / "metrics.md"
-BEGIN, END = "<!-- begin: python docs/metrics_table.py -->\n", "<!-- end -->\n"
+PAGE = Path(__file__).parents[1] / "metrics.md"
+COMMAND = "python docs/scripts/metrics.py"
 
 
 def with_table(text: str) -> str:
     """The page with the table as the records have it now."""
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + as_markdown() + END + rest.split(END)[1]
+    return with_part(text, COMMAND, as_markdown())
 
 
 if __name__ == "__main__":

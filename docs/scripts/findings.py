@@ -1,17 +1,21 @@
 """Write the tables of docs/findings.md, and one of the README, from results/reference.
 
-python docs/findings_tables.py
+python docs/scripts/findings.py
 
-A table stands between the lines `<!-- begin: KIND SUITE -->` and `<!-- end -->`.
+A table stands between the lines `<!-- begin: KIND SUITE -->` and `<!-- end -->`. Of the kind
+`components`, SUITE is several suites, joined by `+`.
 """
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
+from scipy.stats import ttest_rel
 
-PAGES = Path(__file__).parent / "findings.md", Path(__file__).parents[1] / "README.md"
-REFERENCE = Path(__file__).parents[1] / "results" / "reference"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "findings.md", ROOT / "README.md"
+REFERENCE = ROOT / "results" / "reference"
 SCORES = {  # metric: its heading
     "inception_score": "IS",
     "fid": "FID",
@@ -22,25 +26,35 @@ SCORES = {  # metric: its heading
     "cluster_acc": "ACC",
     "cluster_nmi": "NMI",
 }
+NO_MODELS = ("kmeans", "kmeans-pca", "real")  # last in every table
 HEADLINE = ("fid", "recall_k3", "class_accuracy", "component_purity", "cluster_acc")
+BY_K = {  # without ACC, which compares only runs of equal K
+    **{name: SCORES[name] for name in ("inception_score", "fid", "recall_k3", "component_purity")},
+    "cluster_purity": "cluster purity",
+    "cluster_nmi": "NMI",
+}
 
 
-def read(suite: str) -> pd.DataFrame:
-    """A row per run of a suite, a column per score; k-means and real data are rows of their own."""
-    path, kinds = REFERENCE / suite / "scores.csv", {"varied": str}
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds)
-    table["varied"] = table["varied"].fillna("")
+def read(suites: str, scores: Collection[str] = SCORES) -> pd.DataFrame:
+    """A row per run of the suites, joined by `+`; a column per score.
+
+    k-means and real data are rows of their own. A score with several numbers of samples has its
+    largest one.
+    """
+    table = pd.concat(_rows(suite, "scores.csv") for suite in suites.split("+"))
     keys = ["model", "K", "varied", "seed"]
-    table = table[table.metric.isin(SCORES)]
-    wide = table.pivot_table(index=keys, columns="metric", values="value", dropna=False)
-    return wide.dropna(how="all").reindex(columns=SCORES).reset_index()
+    table = table[table.metric.isin(scores)]
+    largest = table.groupby([*keys, "metric"], dropna=False).n_fake.transform("max")
+    table = table[(table.n_fake == largest) | largest.isna()]
+    wide = table.pivot_table(index=keys, columns="metric", values="value", dropna=False, sort=False)
+    rows = wide.dropna(how="all").reindex(columns=list(scores)).reset_index()
+    return rows.sort_values("model", key=lambda of: of.isin(NO_MODELS), kind="stable")
 
 
 def search(suite: str) -> str:
     """Every trial; the one with the least FID of each model is its recipe, in bold."""
     trials = read(suite)
     trials = trials[trials.fid.notna()]
-    trials = trials.sort_values("model", key=lambda of: of == "real", kind="stable")
     chosen = set(trials[trials.model != "real"].groupby("model").fid.idxmin())
     rows = []
     for index, trial in trials.iterrows():
@@ -74,6 +88,19 @@ def runs(suite: str) -> str:
     return _markdown(["model", "seeds", *SCORES.values()], rows)
 
 
+def components(suites: str) -> str:
+    """Means and standard deviations over the seeds of each model that has runs at several K."""
+    table = read(suites, BY_K)
+    table = table[table.varied == ""]
+    rows = []
+    for _, runs_of in table.groupby("model", sort=False):
+        if runs_of.K.nunique() > 1:
+            for (model, K), seeds in runs_of.groupby(["model", "K"]):
+                cells = [_spread(seeds[score].dropna()) for score in BY_K]
+                rows.append([model, f"{K:.0f}", str(len(seeds)), *cells])
+    return _markdown(["model", "K", "seeds", *BY_K.values()], rows)
+
+
 def headline(suite: str) -> str:
     """`runs` with the scores of HEADLINE only."""
     table = read(suite)
@@ -101,6 +128,32 @@ def comparisons(suite: str) -> str:
     return _markdown(heads, rows)
 
 
+def curves(suite: str) -> str:
+    """Quality and diversity in one score at each sigma_scale: each mixture minus its baseline.
+
+    Paired by seed, with the 95 % interval of Student's t.
+    """
+    table = _rows(suite, "tradeoff.csv")
+    table = table[table.metric == "quality_diversity"]
+    by_seed = table.pivot_table(
+        index=["model", "varied"], columns=["sigma_scale", "seed"], values="value", sort=False
+    )
+    rows = []
+    for model, varied in by_seed.index:
+        if not model.startswith("gmgan"):
+            continue
+        baseline = "acgan" if model == "gmgan-supervised" else "gan"
+        mixture, other = by_seed.loc[(model, varied)], by_seed.loc[(baseline, "")]
+        cells = [f"{model} {varied}".strip(), baseline]
+        for scale in by_seed.columns.levels[0]:
+            test = ttest_rel(mixture[scale], other[scale])
+            low, high = test.confidence_interval()
+            cells.append(f"{(low + high) / 2:+.3f} ± {(high - low) / 2:.2g}")
+        rows.append(cells)
+    scales = [f"sigma_scale {scale:g}" for scale in by_seed.columns.levels[0]]
+    return _markdown(["mixture", "against", *scales], rows)
+
+
 def rivals(dataset: str) -> str:
     """Clustering by other methods on the same images."""
     table = pd.read_csv(REFERENCE / f"{dataset}-rivals.tsv", sep="\t")
@@ -113,6 +166,13 @@ def rivals(dataset: str) -> str:
     return _markdown(["method", "seeds", *heads], rows)
 
 
+def _rows(suite: str, name: str) -> pd.DataFrame:
+    """A table of the kept results as it is; `varied` is empty for runs that change no parameter."""
+    path, kinds = REFERENCE / suite / name, {"varied": str}
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds)
+    return table.fillna({"varied": ""})
+
+
 def _number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.3g}"
 
@@ -120,7 +180,7 @@ def _number(value: float) -> str:
 def _spread(values: pd.Series) -> str:
     if values.empty:
         return ""
-    spread = f" +- {values.std():.2g}" if len(values) > 1 else ""
+    spread = f" ± {values.std():.2g}" if len(values) > 1 else ""
     return f"{values.mean():.3g}{spread}"
 
 
@@ -129,7 +189,8 @@ def _markdown(heads: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-TABLES = {each.__name__: each for each in (search, agreement, runs, headline, comparisons, rivals)}
+WRITERS = (search, agreement, runs, components, headline, comparisons, curves, rivals)
+TABLES = {each.__name__: each for each in WRITERS}
 MARKED = re.compile(
     rf"(<!-- begin: ({'|'.join(TABLES)}) (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL
 )

@@ -1,6 +1,6 @@
 """Run the commands of docs/dvc.md and write what they print beneath them.
 
-    python docs/dvc_page.py FOLDER docs/dvc.md
+    python docs/scripts/dvc_page.py FOLDER docs/dvc.md
 
 FOLDER must be new. The repository `gmgan` is made in it, and the commands run there. Meanwhile an
 S3 server runs on this machine; its address is in $S3.
@@ -15,7 +15,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -33,7 +33,7 @@ def main():
     repository = make_repository(folder / "gmgan", environment)
     with s3_server("gmgan-bucket") as address:
         done = subprocess.run(
-            [sys.executable, ROOT / "docs" / "console.py", repository, options.page],
+            [sys.executable, ROOT / "docs" / "scripts" / "console.py", repository, options.page],
             env={**environment, **KEYS, "S3": address},
         )
     sys.exit(done.returncode)
