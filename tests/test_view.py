@@ -2,6 +2,8 @@
 
 import io
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,16 @@ def test_a_log_gets_plain_lines_and_each_failure_at_once(tmp_path):
     assert lines[4] == "gmgan: error: a mistake"
     assert lines[5].startswith("1 of 6 jobs done in ")
     assert lines[6:] == [failed]
+
+
+@pytest.mark.parametrize(("rule", "end"), [("report", ": report.html"), ("collect", "")])
+def test_the_last_line_names_the_page_if_it_was_made(rule, end):
+    stream, job = io.StringIO(), Job(rule, {"suite": "s"})
+    view = View("suite s", lambda: [job], lambda job: None, stream=stream)
+    for record in (event("run_info", stats={}), started(0, job), event("job_finished", job_id=0)):
+        view.emit(record)
+    view.finish(Path("report.html"))
+    assert re.fullmatch(rf"1 of 1 jobs done in .* s{end}", stream.getvalue().splitlines()[-1])
 
 
 def test_failures_are_shown_even_if_quiet(tmp_path):

@@ -88,14 +88,14 @@ class View(logging.Handler):
             self.handleError(record)
 
     def finish(self, page: Path | None = None) -> None:
-        """End the view with one line, and one per failure; page: what was made."""
+        """End with one line, and one per failure; page: the report, shown if its job ran."""
         if self.live:
             self.live.stop()
             self.live = None
         if self.quiet or self.dry_run or not self.total:
             return
         seconds = duration(time.monotonic() - self.began)
-        made = f": {page}" if page and not self.failed else ""
+        made = f": {page}" if page and "report" in self.took else ""
         self._print(f"{self.done} of {self.total} jobs done in {seconds}{made}")
         for name, reason in self.failed.items():
             self._print(f"failed: {name}: {reason}")
