@@ -309,7 +309,7 @@ def _report(state: State, suite: str | None, processes: int) -> None:
     ["run"],
     f"{RUN} --component 3 --sigma-scale 0.5",
     f"{RUN} --n 10000 --out samples.npz",
-    "results/reference/models/mnist --n 10000 --out digits.npz",
+    "results/reference/models/mnist-supervised --n 10000 --out digits.npz",
 )
 @click.option("--component", type=int, metavar="K", help="only this one (default: all)")
 @click.option("--sigma-scale", type=float, default=1.0, metavar="S", help="factor on Sigma_k")
@@ -509,7 +509,7 @@ def _list(state: State, suite: str | None) -> None:
     "Say what changed between two suites, two revisions, or a suite and reference results.",
     [],
     "quick mnist-short",
-    "reference/quick quick",
+    "mnist-reference reference/mnist-reference",
     "HEAD~1: quick",
 )
 @click.argument("a")

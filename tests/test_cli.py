@@ -1,9 +1,12 @@
 """The command line: one-line errors, exit status, nothing left behind."""
 
+import re
+
 import pytest
 import torch
 from conftest import ROOT
 
+from gmgan.cli import commands
 from gmgan.errors import GmganError
 from gmgan.pipeline.files import atomic_path, write_text
 
@@ -244,3 +247,11 @@ def test_a_full_disk(project):
     assert "cannot write results/data/toy-ring.safetensors" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert project.files() == set()
+
+
+def test_examples_name_files_that_exist():
+    examples = "\n".join(command.epilog or "" for command in commands.commands.values())
+    shipped = re.findall(r"\S*reference/\S+", examples)
+    assert len(shipped) > 1
+    for path in shipped:
+        assert (ROOT / "results" / path.removeprefix("results/")).exists(), path
