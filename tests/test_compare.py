@@ -112,7 +112,7 @@ def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, t
     assert (kept / "params.yaml").read_bytes() == (project.folder / "params.yaml").read_bytes()
     figures = [path for path in (kept / "figures").rglob("*") if path.is_file()]
     assert figures
-    assert not [path for path in figures if path.suffix == ".pdf"]
+    assert {path.suffix for path in figures} == {".svg"}
     about = (kept / "README.md").read_text()
     trained = [read_json(path) for path in sorted(suite.glob("runs/*/train.json"))]
     assert f"{len(trained)} trained models; all ended well" in about

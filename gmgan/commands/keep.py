@@ -16,7 +16,8 @@ KEPT = {  # stages of the suite -> their outputs
     "collect": ("scores", "tradeoff", "metrics"),
     "report": ("page", "tables", "figures"),
 }
-LEFT_OUT = (".pdf", ".training.csv")  # figures that are there as SVG, and losses at every step
+# Figures that are there as SVG, losses at every step, Snakemake's marks of folders.
+LEFT_OUT = (".pdf", ".training.csv", ".snakemake_timestamp")
 ABOUT = """# {suite}: {title}
 
 Written by `gmgan keep --suite {suite}`. To make it again:
@@ -59,7 +60,7 @@ def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool 
     with atomic_folder(out) as folder:
         for path in paths:
             if path.is_dir():
-                shutil.copytree(path, folder / path.name, ignore=_large)
+                shutil.copytree(path, folder / path.name, ignore=_left_out)
             else:
                 shutil.copyfile(path, folder / path.name)
         shutil.copyfile(runner.params_file, folder / "params.yaml")
@@ -67,7 +68,7 @@ def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool 
     return out
 
 
-def _large(_: str, names: list[str]) -> list[str]:
+def _left_out(_: str, names: list[str]) -> list[str]:
     return [name for name in names if name.endswith(LEFT_OUT)]
 
 
