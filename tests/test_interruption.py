@@ -64,8 +64,9 @@ def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(fi
     snakemake = subprocess.Popen(command, cwd=project.folder, env=environment)
     log = project.folder / "results" / "logs" / "train" / f"{RUN}.log"
     log.unlink(missing_ok=True)  # of the first training, where its worker left one
+    incomplete = project.folder / ".snakemake" / "incomplete"  # written just after a job's start
     until = time.monotonic() + 120
-    while not log.exists() and time.monotonic() < until:
+    while not (log.exists() and any(incomplete.glob("*"))) and time.monotonic() < until:
         time.sleep(0.02)
     snakemake.send_signal(signal.SIGINT)
     assert snakemake.wait(timeout=300) != 0
