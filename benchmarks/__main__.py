@@ -1,7 +1,8 @@
-"""Run all benchmarks, print a table and write benchmarks/results.csv and results.md.
+"""Run benchmarks and print a table.
 
-python -m benchmarks                     all, on two cores in about 15 minutes
-python -m benchmarks training scoring    some
+python -m benchmarks                     all, on two cores in about 15 minutes; writes the table
+                                         into benchmarks/results.csv and results.md
+python -m benchmarks training scoring    some, and writes nothing
 """
 
 import argparse
@@ -12,16 +13,18 @@ from dataclasses import astuple
 from importlib import import_module
 from pathlib import Path
 
-from gmgan.pipeline.artifacts import provenance, write_text
+from gmgan.pipeline.files import write_text
+from gmgan.pipeline.provenance import provenance
 
-PARTS = ("training", "scoring", "pipeline")
+PARTS = ("training", "scoring", "strict", "pipeline")
 HEAD = ("name", "ours", "theirs", "unit", "limit", "goal", "ratio")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
-    parts = parser.parse_args().parts or PARTS
+    chosen = parser.parse_args().parts
+    parts = chosen or PARTS
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         sys.exit(f"benchmarks: no part '{unknown[0]}'; choose of {', '.join(PARTS)}")
@@ -33,10 +36,12 @@ def main():
         for result in import_module(f"benchmarks.{part}").run():
             results.append(result)
             print(line(result), flush=True)
+    if chosen:
+        return
     folder = Path(__file__).parent
     write_text(folder / "results.csv", as_csv(results))
     versions = ", ".join(f"{name} {version}" for name, version in about["versions"].items())
-    head = f"Printed by `python -m benchmarks {' '.join(parts)}` on {machine}; {versions}."
+    head = f"Printed by `python -m benchmarks` on {machine}; {versions}."
     write_text(folder / "results.md", f"{head}\n\n{as_markdown(results)}")
 
 

@@ -93,7 +93,8 @@ def bare_project(folder, params, suite):
             table["all"] += [str(path) for path in graph.outputs(job).values()]
     text = BARE
     for name, stage in stages.items():
-        paths = [f"results/{artifact.path}" for artifact in stage.writes.values()]
+        folder_of = graph.folder_of(suite) if stage.per == ("suite",) else graph.results
+        paths = [f"{folder_of}/{artifact.path}" for artifact in stage.writes.values()]
         outputs = ", ".join(
             f'directory("{path}")' if isinstance(artifact, Folder) else f'"{path}"'
             for path, artifact in zip(paths, stage.writes.values(), strict=True)

@@ -14,16 +14,17 @@ import torch
 
 from benchmarks.result import Result
 from gmgan.evaluation import fidelity, quality
-from gmgan.evaluation.classifier import Classifier
+from gmgan.evaluation.classifier import Classifier, Committee
 from gmgan.evaluation.extractors import (
     ClassifierExtractor,
     classifier_extractor_class,
     extract,
-    extractor,
+    load_extractor,
 )
 from gmgan.evaluation.frechet import fid
 from gmgan.evaluation.neighbours import density_coverage, precision_recall
 from gmgan.evaluation.samples import Real, Samples
+from gmgan.records import ExtractorDescription
 from gmgan.runtime.torch_setup import allow_torchvision_without_ops
 
 allow_torchvision_without_ops()
@@ -32,7 +33,8 @@ from torch_fidelity import calculate_metrics, register_feature_extractor  # noqa
 
 N = 10_000
 GOAL = 3.0
-SHAPE = {"sample_shape": (1, 28, 28), "n_classes": 10, "channels": [32, 64], "feature_dim": 64}
+SHAPE = {"sample_shape": [1, 28, 28], "n_classes": 10, "channels": [16, 32, 64], "feature_dim": 64}
+EXTRACTOR = ExtractorDescription(kind="classifier", hash="", members=1, **SHAPE)
 KID_SUBSETS, KID_SUBSET_SIZE, IS_SPLITS, NEIGHBOURS = 100, 1000, 10, 3
 
 
@@ -62,6 +64,8 @@ def our_scores(net, fake, real):
         **vars(reference),
         extractor="",
         extractor_hash="",
+        extractor_id="",
+        knows_classes=True,
         training=reference.features,
         held_out_distances=np.ones(100),  # once per data set, so not part of this
         noise_distances=np.full(100, 2.0),
@@ -104,15 +108,16 @@ def run():
     """Two results; the scores of both sides are compared, too."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    net = Classifier(**SHAPE).eval().requires_grad_(False)
+    net = Committee([Classifier(**SHAPE)]).eval().requires_grad_(False)
     weights = net.state_dict()
     as_trained = type("AsTrained", (ClassifierExtractor,), {"trained_classifier": lambda _: net})
     register_feature_extractor("as-trained", as_trained)
-    register_feature_extractor("folded", classifier_extractor_class(weights, SHAPE))
+    register_feature_extractor("folded", classifier_extractor_class(weights, EXTRACTOR))
     rng = np.random.default_rng(0)
     fake, real = (rng.integers(0, high, (N, 28, 28, 1), np.uint8) for high in (200, 256))
-    our_scores(extractor("classifier", weights, SHAPE), fake[:2000], real[:2000])  # loads libraries
-    ours, seconds = timed(our_scores, extractor("classifier", weights, SHAPE), fake, real)
+    folded = load_extractor(EXTRACTOR, {name: tensor.numpy() for name, tensor in weights.items()})
+    our_scores(folded, fake[:2000], real[:2000])  # loads libraries
+    ours, seconds = timed(our_scores, folded, fake, real)
     for name, theirs_with, goal in (
         ("as-trained", "", GOAL),
         ("folded", ", theirs with our folded network", None),

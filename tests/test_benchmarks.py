@@ -1,12 +1,17 @@
 """What the benchmarks time is the same training."""
 
+import importlib
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 
+from benchmarks import pipeline, scoring, strict
+from benchmarks.__main__ import PARTS, line
 from benchmarks.cases import CASES, TRAINING, our_trainer
 from benchmarks.seeds import SeedsTogether
 
@@ -37,3 +42,29 @@ import benchmarks.gpu
 
 def test_the_gpu_script_needs_torch_pydantic_and_the_package_only():
     subprocess.run([sys.executable, "-c", BLOCKED], check=True)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (ROOT / "benchmarks").glob("[a-z]*.py")])
+def test_every_module_loads(name):
+    module = importlib.import_module(f"benchmarks.{name}")
+    assert name not in PARTS or callable(module.run)
+
+
+def test_both_sides_of_scoring_agree(monkeypatch):
+    """The benchmark itself raises if FID is another one on the two sides."""
+    for name, small in (("N", 1000), ("KID_SUBSETS", 2)):
+        monkeypatch.setattr(scoring, name, small)
+    lines = [line(result) for result in scoring.run()]
+    assert [each.split(",")[0] for each in lines] == ["scoring"] * 2
+
+
+def test_strict_mode_is_the_one_of_the_documentation():
+    (shown,) = re.findall("^export (ATEN.*)$", (ROOT / "docs/reliability.md").read_text(), re.M)
+    assert dict(each.split("=") for each in shown.split()) == strict.STRICT
+
+
+def test_the_bare_snakefile_has_the_jobs_of_the_suite(tmp_path):
+    count = pipeline.bare_project(tmp_path, ROOT / "params.yaml", "ci")
+    plan = [sys.executable, "-m", "snakemake", "--cores", "1", "-n", "--", "all"]
+    done = subprocess.run(plan, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.search(rf"^total +{count + 1}$", done.stdout, re.M), done.stdout  # and `all`
