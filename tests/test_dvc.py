@@ -9,7 +9,7 @@ import sys
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, Project
+from conftest import ROOT, Project, docs_script
 
 pytest.importorskip("moto.server", reason="pip install -e '.[dev]' brings the S3 server moto")
 pytest.importorskip("dvc_s3", reason="pip install -e '.[s3]' brings S3 to DVC")
@@ -57,7 +57,7 @@ def page(tmp_path_factory):
     # Without the lines that cut long outputs.
     copy.write_text(re.sub(r"^ \.\.\.\n(?:(?!\$ |```).*\n)*", "", DOCUMENT.read_text(), flags=re.M))
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "dvc_page.py", folder / "walk", copy],
+        [sys.executable, ROOT / "docs" / "scripts" / "dvc_page.py", folder / "walk", copy],
         capture_output=True,
         text=True,
     )
@@ -101,14 +101,14 @@ def test_no_usage_data_and_no_look_for_updates():
 
 
 def test_setting_a_parameter_changes_one_line_of_params(tmp_path):
-    """`-S` writes params.yaml anew, in DVC's own layout: it has that layout already."""
-    from dvc.utils.serialize import modify_yaml
+    """`-S` writes params.yaml anew, in DVC's own layout and without comments inside lists."""
+    from dvc.utils.hydra import apply_overrides
 
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    with modify_yaml(tmp_path / "params.yaml") as params:
-        params["suite"] = "ci"
-    old = (ROOT / "params.yaml").read_text()
-    assert (tmp_path / "params.yaml").read_text() == old.replace("suite: quick", "suite: ci")
+    apply_overrides(tmp_path / "params.yaml", ["suite=ci"])
+    old, new = ((at / "params.yaml").read_text().splitlines() for at in (ROOT, tmp_path))
+    changed = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+    assert changed == [("suite: quick", "suite: ci")]
 
 
 def test_a_failure_half_way_loses_nothing_and_a_second_try_completes_it(page):
@@ -125,11 +125,9 @@ def test_a_failure_half_way_loses_nothing_and_a_second_try_completes_it(page):
 
 def test_exp_run_deletes_what_dvc_has_not_recorded(tmp_path):
     """DVC's own behaviour, which docs/dvc.md warns of; should it change, the warning can go."""
-    sys.path.insert(0, str(ROOT / "docs"))
-    from dvc_page import clean_environment, make_repository
-
-    environment = clean_environment(tmp_path)
-    folder = make_repository(tmp_path / "p", environment)
+    dvc_page = docs_script("dvc_page")
+    environment = dvc_page.clean_environment(tmp_path)
+    folder = dvc_page.make_repository(tmp_path / "p", environment)
     results = folder / "results" / "runs"
     results.mkdir(parents=True)
     (results / "weights").write_text("by Snakemake")
