@@ -1,5 +1,6 @@
 """Shared helpers: a copy of the project to work in, and its command line."""
 
+import fcntl
 import hashlib
 import importlib
 import json
@@ -139,12 +140,24 @@ def project(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A project whose suite `ci` has run on two cores; copy it before changing it."""
-    project = make_project(tmp_path_factory.mktemp("finished"))
-    project.edit("params.yaml", "suite: quick", "suite: ci")
-    project.snakemake("all")
-    return project
+def finished(tmp_path_factory, worker_id):
+    """A project whose suite `ci` has run on two cores; copy it before changing it.
+
+    The workers of one call of pytest share it: the first one makes it, the others wait.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder if worker_id == "master" else folder.parent) / "finished"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.with_suffix(".done").exists():
+            return Project(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+        folder.mkdir()
+        project = make_project(folder)
+        project.edit("params.yaml", "suite: quick", "suite: ci")
+        project.snakemake("all")
+        folder.with_suffix(".done").touch()
+        return project
 
 
 def seen(features, logits=None):

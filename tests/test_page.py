@@ -142,7 +142,7 @@ def test_a_click_shows_where_a_number_comes_from(page, finished):
         run,
         trained["data_sha256"],
         trained["weights_sha256"][:12],
-        "classifier-digits",
+        "classifier-digits-ci",
         f"snakemake --cores 1 results/runs/{run}/scores.json",
     ):
         assert wanted in text

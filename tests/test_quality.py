@@ -52,7 +52,7 @@ def digits(finished):
     """Real digits, and a function from images to features and classes by the trained extractor."""
     runner = Runner(load(finished.folder / "params.yaml"), finished.folder / "results")
     weights, description = (
-        runner.read("extractor", output, extractor_id="digits.classifier-digits")
+        runner.read("extractor", output, extractor_id="digits.classifier-digits-ci")
         for output in ("weights", "description")
     )
     net = load_extractor(description, weights)
@@ -83,7 +83,8 @@ def test_quality_is_high_for_real_low_for_noise_and_falls_between(digits, rng):
     assert values == sorted(values, reverse=True)
     assert values[0] > 0.7
     assert values[-1] < values[0] / 2
-    assert np.median(quality_of_each(distances(pure), calibration)) == pytest.approx(0.05, abs=1e-5)
+    typical = np.median(distances(pure))
+    assert quality.quality([typical], calibration) == pytest.approx(0.05, abs=1e-5)
 
 
 def test_diversity_falls_with_lost_classes_and_with_duplicates(digits):

@@ -178,9 +178,9 @@ def flip(path):
         (f"runs/{RUN}/weights.safetensors", "sample"),
         (f"runs/{RUN}/snapshots.safetensors", "score"),
         (f"runs/{RUN}/samples.safetensors", "score"),
-        (f"runs/{RUN}/features.classifier-digits.safetensors", "score"),
-        ("real/digits-ci.classifier-digits.safetensors", "score"),
-        ("extractors/digits.classifier-digits.safetensors", "tradeoff"),
+        (f"runs/{RUN}/features.classifier-digits-ci.safetensors", "score"),
+        ("real/digits-ci.classifier-digits-ci.safetensors", "score"),
+        ("extractors/digits.classifier-digits-ci.safetensors", "tradeoff"),
     ],
 )
 def test_a_flipped_bit_stops_the_stage_that_reads_it(results, file, stage, monkeypatch):
