@@ -50,7 +50,7 @@ def test_jobs_come_after_what_they_read(params):
         assert seen.issuperset(runner.before(job))
         seen.add(job)
     parents = [job for job in seen if str(job).startswith("train mnist-finetune.gan-mlp")]
-    assert len(parents) == 3
+    assert len(parents) == 6  # two budgets, three seeds
 
 
 # --- artifacts ------------------------------------------------------------------------------------
