@@ -135,7 +135,10 @@ def test_all_mistakes_are_listed_each_with_its_own_line(tmp_path, monkeypatch):
         ("suite: quick", "suite: quik"),
         ("      kimg: 3000 ", "      kimg: -1 "),  # of mnist, which other entries extend
         ("      c: 0.467", "      c: wide"),
-        ("    extends: cifar10-jpeg\n", "    extends: cifar-jpeg\n"),
+        (
+            "    extends: cifar10-jpeg\n    title: CIFAR-10 (JPEG q75), 4",
+            "    extends: cifar-jpeg\n    title: CIFAR-10 (JPEG q75), 4",
+        ),
         ("      seeds: 0-9", "      seeds: 9-0"),
         ("      colour: rgb", f"      colour: {'x' * 1000}"),
     ):
