@@ -92,17 +92,25 @@ def test_the_tables_of_the_findings_are_those_of_the_reference_results():
         assert findings.MARKED.search(text), page
 
 
-def test_recipes_of_the_reference_runs_are_the_choices_of_their_search(params):
+@pytest.mark.parametrize(
+    ("searches", "tried", "reference"),
+    [
+        (["mnist-search", "mnist-search-rivals"], "mnist-search", "mnist-200"),
+        (["cifar10-jpeg-search"], "cifar10-jpeg-search", "cifar10-jpeg-1000"),
+    ],
+)
+def test_recipes_of_the_reference_runs_are_the_choices_of_their_search(
+    params, searches, tried, reference
+):
     """Each model's least FID among its trials, and the values that params.yaml gives it."""
-    searches = ("mnist-search", "mnist-search-rivals")
     folders = [ROOT / "results/reference" / name for name in searches]
     scores = pd.concat(pd.read_csv(folder / "scores.csv") for folder in folders)
     fid = scores[(scores.metric == "fid") & (scores.model != "real")].fillna({"varied": ""})
     for model in sorted(set(fid.model)):
         best = fid[fid.model == model].sort_values("value").iloc[0]
-        trial = Run("mnist-search", model, int(best.K), 100, best.varied)
+        trial = Run(tried, model, int(best.K), 100, best.varied)
         chosen = grid.settings(params, trial)
-        used = grid.settings(params, replace(trial, dataset="mnist-200", varied=""))
+        used = grid.settings(params, replace(trial, dataset=reference, varied=""))
         budget = {"kimg": used.training.kimg}
         assert chosen.training.model_copy(update=budget) == used.training, model
         for part in ("latent", "network", "auxiliary", "penalties", "prior", "objective"):
