@@ -114,6 +114,7 @@ def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, t
     assert figures
     assert {path.suffix for path in figures} == {".svg"}
     assert not [path for path in kept.rglob("*") if ".training." in path.name]
+    assert not list(kept.rglob("*.clusters.csv"))
     about = (kept / "README.md").read_text()
     trained = [read_json(path) for path in sorted(suite.glob("runs/*/train.json"))]
     assert f"{len(trained)} trained models; all ended well" in about

@@ -26,6 +26,7 @@ SCORES = {  # metric: its heading
     "cluster_acc": "ACC",
     "cluster_nmi": "NMI",
 }
+RARE = "8 - eight"  # the rare class of mnist-200-rare-8
 NO_MODELS = ("kmeans", "kmeans-pca", "real")  # last in every table
 HEADLINE = ("fid", "recall_k3", "class_accuracy", "component_purity", "cluster_acc")
 BY_K = {  # without ACC, which compares only runs of equal K
@@ -154,6 +155,31 @@ def curves(suite: str) -> str:
     return _markdown(["mixture", "against", *scales], rows)
 
 
+def rare_class(suite: str) -> str:
+    """How generated samples spread over components, and where those of the rare class are."""
+    (path,) = (REFERENCE / suite / "tables").glob("*.components.csv")
+    rows = []
+    for title, seeds in pd.read_csv(path).groupby("title", sort=False):
+        values = []
+        for _, counts in seeds.groupby("seed"):
+            table = counts.pivot(index="group", columns="class", values="count")
+            shares = table.sum(axis=1) / table.values.sum()
+            rare = table[RARE]
+            values.append(
+                {
+                    "samples of it": rare.sum() / table.values.sum(),
+                    "smallest component": shares.min(),
+                    "largest component": shares.max(),
+                    "the component with most of it": shares[rare.idxmax()],
+                    "of it there": rare.max() / rare.sum(),
+                    "its share there": rare.max() / table.loc[rare.idxmax()].sum(),
+                }
+            )
+        spreads = pd.DataFrame(values)
+        rows.append([title, str(len(values)), *(_spread(spreads[each]) for each in spreads)])
+    return _markdown(["model", "seeds", *spreads], rows)
+
+
 def rivals(dataset: str) -> str:
     """Clustering by other methods on the same images."""
     table = pd.read_csv(REFERENCE / f"{dataset}-rivals.tsv", sep="\t")
@@ -189,7 +215,7 @@ def _markdown(heads: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-WRITERS = (search, agreement, runs, components, headline, comparisons, curves, rivals)
+WRITERS = (search, agreement, runs, components, headline, comparisons, curves, rare_class, rivals)
 TABLES = {each.__name__: each for each in WRITERS}
 MARKED = re.compile(
     rf"(<!-- begin: ({'|'.join(TABLES)}) (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL

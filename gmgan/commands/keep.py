@@ -16,8 +16,8 @@ KEPT = {  # stages of the suite -> their outputs
     "collect": ("scores", "tradeoff", "metrics"),
     "report": ("page", "tables", "figures"),
 }
-# Figures that are there as SVG, losses at every step (the page shows them), Snakemake's marks.
-LEFT_OUT = (".pdf", ".training.csv", ".training.svg", ".snakemake_timestamp")
+# Figures that are there as SVG, what the page shows in full, Snakemake's marks.
+LEFT_OUT = (".pdf", ".training.csv", ".training.svg", ".clusters.csv", ".snakemake_timestamp")
 ABOUT = """# {suite}: {title}
 
 Written by `gmgan keep --suite {suite}`. To make it again:
