@@ -381,7 +381,7 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "mnist-search-rivals": 3 * 8,
         "mnist-reference-rivals": 4 * 5,
         "mnist-reference-components": 4 * 5,
-        "mnist-reference-imbalance": 4 * 5,
+        "mnist-reference-imbalance": 2 * 5,
         "mnist-reference-r3gan": 3 * 5,
         "fashion-reference": 6 * 5,
         "fashion-reference-rivals": 5 * 5,
