@@ -170,7 +170,7 @@ def rare_class(suite: str) -> str:
                     "samples of it": rare.sum() / table.values.sum(),
                     "smallest component": shares.min(),
                     "largest component": shares.max(),
-                    "the component with most of it": shares[rare.idxmax()],
+                    "share of the component with most of it": shares[rare.idxmax()],
                     "of it there": rare.max() / rare.sum(),
                     "its share there": rare.max() / table.loc[rare.idxmax()].sum(),
                 }
