@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
+from threadpoolctl import threadpool_limits
 
 from gmgan import __version__
 from gmgan.config.loader import load
@@ -81,10 +82,12 @@ class State:
     @cached_property
     def runner(self) -> "Runner":
         """The jobs of the project; libraries get the threads that params.yaml allows."""
+        threads = self.params.execution.threads
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-            os.environ[name] = str(self.params.execution.threads)
+            os.environ[name] = str(threads)
         from gmgan.pipeline.runner import Runner
 
+        threadpool_limits(threads)  # of NumPy, which is loaded and does not read these any more
         return Runner(
             self.params, self.results, params_file=self.params_file, set_aside=self.set_aside
         )

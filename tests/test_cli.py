@@ -1,12 +1,14 @@
 """The command line: one-line errors, exit status, nothing left behind."""
 
+import os
 import re
 
 import pytest
 import torch
 from conftest import ROOT
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from gmgan.cli import commands
+from gmgan.cli import State, commands
 from gmgan.errors import GmganError
 from gmgan.pipeline.files import atomic_path, write_text
 
@@ -255,3 +257,11 @@ def test_examples_name_files_that_exist():
     assert len(shipped) > 1
     for path in shipped:
         assert (ROOT / "results" / path.removeprefix("results/")).exists(), path
+
+
+def test_commands_by_hand_compute_with_the_threads_of_params(monkeypatch):
+    """NumPy's library is loaded before params.yaml is read; sums depend on its threads."""
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    with threadpool_limits(2):
+        State(str(ROOT / "params.yaml"), "results", False).runner  # noqa: B018
+        assert {pool["num_threads"] for pool in threadpool_info()} == {1}
