@@ -87,7 +87,7 @@ class State:
             os.environ[name] = str(threads)
         from gmgan.pipeline.runner import Runner
 
-        threadpool_limits(threads)  # of NumPy, which is loaded and does not read these any more
+        threadpool_limits(threads)  # NumPy is loaded already and does not read the variables again
         return Runner(
             self.params, self.results, params_file=self.params_file, set_aside=self.set_aside
         )

@@ -165,14 +165,15 @@ def rare_class(suite: str) -> str:
             table = counts.pivot(index="group", columns="class", values="count")
             shares = table.sum(axis=1) / table.values.sum()
             rare = table[RARE]
+            main = rare.idxmax()
             values.append(
                 {
-                    "samples of it": rare.sum() / table.values.sum(),
+                    "samples of the class": rare.sum() / table.values.sum(),
                     "smallest component": shares.min(),
                     "largest component": shares.max(),
-                    "share of the component with most of it": shares[rare.idxmax()],
-                    "of it there": rare.max() / rare.sum(),
-                    "its share there": rare.max() / table.loc[rare.idxmax()].sum(),
+                    "component with most of the class": shares[main],
+                    "fraction of the class that it holds": rare[main] / rare.sum(),
+                    "fraction of its samples in the class": rare[main] / table.loc[main].sum(),
                 }
             )
         spreads = pd.DataFrame(values)

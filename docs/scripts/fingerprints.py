@@ -2,9 +2,9 @@
 
 python docs/scripts/fingerprints.py
 
-An equal fingerprint says that all settings, code and libraries are equal on which a run's scores
-depend (docs/architecture.md), whatever else the two revisions differ in. The images of CIFAR-10
-(JPEG) are part of it: set GMGAN_MIRROR as for the runs.
+Equal fingerprints mean that everything is equal on which a run's scores depend: settings, code,
+libraries (docs/architecture.md). The images of CIFAR-10 (JPEG) count, too: set GMGAN_MIRROR as for
+the runs.
 """
 
 from pathlib import Path

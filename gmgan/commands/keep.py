@@ -16,7 +16,7 @@ KEPT = {  # stages of the suite -> their outputs
     "collect": ("scores", "tradeoff", "metrics"),
     "report": ("page", "tables", "figures"),
 }
-# Figures that are there as SVG, what the page shows in full, Snakemake's marks.
+# PDF copies of SVG figures; losses and counts of clusters, which the page shows; Snakemake's marks.
 LEFT_OUT = (".pdf", ".training.csv", ".training.svg", ".clusters.csv", ".snakemake_timestamp")
 ABOUT = """# {suite}: {title}
 
