@@ -118,6 +118,15 @@ def training_process(run):
     return None
 
 
+def suspended(project, before):
+    """Suspend each training that has a checkpoint, keep its history; whether all are suspended."""
+    for run in (GAN, MIXTURE):
+        if run not in before and (history := progress(project, run)):
+            os.kill(training_process(run), signal.SIGSTOP)
+            before[run] = history
+    return len(before) == 2
+
+
 def assert_went_on(project, run, before):
     """The rows that a killed training had stored, times included, begin the final history."""
     path = project.folder / "results" / "runs" / run / "history.csv"
@@ -267,10 +276,8 @@ def test_cancelled_and_timed_out_trainings_go_on(slurm, tmp_path, undisturbed):
         *("--set-resources", minutes, "--"),
         *(f"results/runs/{MIXTURE}/weights.safetensors", *targets),
     ) as pipeline:
-        before = {MIXTURE: pipeline.until(lambda: progress(project, MIXTURE))}
-        os.kill(training_process(MIXTURE), signal.SIGSTOP)  # slower than its minute
-        before[GAN] = pipeline.until(lambda: progress(project, GAN))
-        os.kill(training_process(GAN), signal.SIGSTOP)  # not ended before it is cancelled
+        before = {}
+        pipeline.until(lambda: suspended(project, before))  # slower than their minute
         slurm.client("scancel", jobs_about(slurm, project, f"train_wildcards_{GAN}")[0]["JobId"])
         assert pipeline.end() == 0, pipeline.words
     for run, state in ((GAN, "CANCELLED"), (MIXTURE, "TIMEOUT")):
