@@ -2,8 +2,8 @@
 
 python docs/scripts/findings.py
 
-A table stands between the lines `<!-- begin: KIND SUITE -->` and `<!-- end -->`. Of the kind
-`components`, SUITE is several suites, joined by `+`.
+A table stands between the lines `<!-- begin: KIND SUITE -->` and `<!-- end -->`. Of the kinds
+`claims` and `components`, SUITE is several suites, joined by `+`.
 """
 
 import re
@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 from scipy.stats import ttest_rel
+
+from gmgan.report.claims import summarise
+from gmgan.report.plan import load_plan
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "findings.md", ROOT / "README.md"
@@ -114,9 +117,29 @@ def headline(suite: str) -> str:
     return _markdown(["model", *(SCORES[each] for each in HEADLINE)], rows)
 
 
+def claims(suites: str) -> str:
+    """How many primary comparisons of each claim have which verdict in each suite.
+
+    Claims that no suite tests are left out.
+    """
+    names = suites.split("+")
+    tables = [_claims_of(name) for name in names]
+    rows = []
+    for claim in load_plan().claims:
+        cells = [_verdicts(table[table.claim == claim.id]) for table in tables]
+        if any(cells):
+            rows.append([f"{claim.id}. {claim.title}", *cells])
+    return _markdown(["claim", *(f"`{name}`" for name in names)], rows)
+
+
+def _verdicts(rows: pd.DataFrame) -> str:
+    counts = summarise(rows).counts
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if verdict != "not tested")
+
+
 def comparisons(suite: str) -> str:
     """The comparisons that the claims planned, with their intervals and verdicts."""
-    table = pd.read_csv(REFERENCE / suite / "tables" / "claims.csv")
+    table = _claims_of(suite)
     table = table[(table.role == "primary") & (table.verdict != "not tested")]
     rows = [
         [
@@ -193,6 +216,10 @@ def rivals(dataset: str) -> str:
     return _markdown(["method", "seeds", *heads], rows)
 
 
+def _claims_of(suite: str) -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / suite / "tables" / "claims.csv", dtype={"claim": str})
+
+
 def _rows(suite: str, name: str) -> pd.DataFrame:
     """A table of the kept results as it is; `varied` is empty for runs that change no parameter."""
     path, kinds = REFERENCE / suite / name, {"varied": str}
@@ -216,7 +243,10 @@ def _markdown(heads: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-WRITERS = (search, agreement, runs, components, headline, comparisons, curves, rare_class, rivals)
+WRITERS = (
+    *(search, agreement, runs, components, headline),
+    *(claims, comparisons, curves, rare_class, rivals),
+)
 TABLES = {each.__name__: each for each in WRITERS}
 MARKED = re.compile(
     rf"(<!-- begin: ({'|'.join(TABLES)}) (\S+) -->\n).*?(<!-- end -->\n)", re.DOTALL
