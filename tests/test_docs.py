@@ -96,6 +96,7 @@ def test_the_tables_of_the_findings_are_those_of_the_reference_results():
     ("searches", "tried", "reference"),
     [
         (["mnist-search", "mnist-search-rivals"], "mnist-search", "mnist-200"),
+        (["fashion-search"], "fashion-search", "fashion-tuned"),
         (["cifar10-jpeg-search"], "cifar10-jpeg-search", "cifar10-jpeg-1000"),
     ],
 )

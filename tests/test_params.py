@@ -386,6 +386,7 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "mnist-reference-r3gan": 3 * 5,
         "fashion-reference": 6 * 5,
         "fashion-search": 4 * 2 + 4 * 2,
+        "fashion-reference-tuned": 4 * 5,
         "fashion-reference-rivals": 5 * 5,
         "fashion-reference-components": 4 * 5,
         "cifar10-jpeg-search": 4 * 2 + 4 * 2,
