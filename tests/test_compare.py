@@ -117,7 +117,7 @@ def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, t
     assert not list(kept.rglob("*.clusters.csv"))
     about = (kept / "README.md").read_text()
     trained = [read_json(path) for path in sorted(suite.glob("runs/*/train.json"))]
-    assert f"{len(trained)} trained models; all ended well" in about
+    assert f"{len(trained)} trained models; all finished" in about
     assert f"{sum(each['kimg'] for each in trained):,.0f} thousand real images" in about
     said = project.gmgan("compare", "ci", "reference/ci").stdout
     counts = re.search(r"(\d+) scores in both: (\d+) equal\n", said)

@@ -6,7 +6,7 @@ import pytest
 
 from gmgan.config.evaluation import PluginMetric
 from gmgan.evaluation.metrics import shown_metrics
-from gmgan.report import tables
+from gmgan.report import opening, tables
 
 TITLES = {"gan": "GAN", "gmgan-static": "GM-GAN & static"}
 
@@ -141,3 +141,13 @@ def test_over_seeds():
     assert result.seeds.tolist() == [3, 3, 3]
     with_gap = frame(rows_of({("gan", 1): [1.0, np.nan, 3.0]}))
     assert tables.over_seeds(with_gap, ["model", "K"]).seeds.tolist() == [2]
+
+
+def test_an_answer_that_other_scores_contradict_has_a_footnote():
+    quality = {("gan", 1): [0.5, 0.52, 0.51], ("gmgan-static", 10): [0.9, 0.95, 0.92]}
+    rows = frame(rows_of(quality, metric="quality"))
+    rows["flag"] = ["", "", "", "near, but few (recall 0.010)", "", "near, but few (recall 0.020)"]
+    found = list(opening.answers("digits", {"samples": [only(rows)]}))
+    *table, _, footnote = opening.as_markdown(found).splitlines()
+    assert table[-1].split(" | ")[3].endswith(" †")
+    assert footnote == "† digits, quality of GM-GAN & static, K = 10: near, but few (2 of 3 seeds)."

@@ -16,7 +16,9 @@ def write_table(results: Path, dataset: str) -> None:
     """Put the best models of a data set into the README, between its two marks."""
     head, rule, *rows = (results / "tables" / "best.md").read_text().splitlines(keepends=True)
     own = [row for row in rows if row.startswith(f"| {dataset} |")]
-    README.write_text(with_part(README.read_text(), COMMAND, "".join([head, rule, *own])))
+    footnotes = [f"\n{row}" for row in rows if row.startswith(f"† {dataset},")]
+    content = "".join([head, rule, *own, *footnotes])
+    README.write_text(with_part(README.read_text(), COMMAND, content))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def _about(
         title=runner.params.suites[suite].title,
         command=command,
         runs=len(records),
-        status=status or "all ended well",
+        status=status or "all finished",
         images=sum(record.kimg for record in records),
         hours=sum(record.seconds for record in records) / 3600,
         revisions=_each(made["revision"] or "not in a git checkout" for made in made_by),

@@ -44,6 +44,12 @@ class Answer:
     others: list[str]
     floor: str
 
+    @property
+    def footnote(self) -> str:
+        """What other scores say against this one; empty if nothing."""
+        about = f"† {self.dataset}, {self.metric} of {self.model}"
+        return f"{about}: {self.cell.note}." if self.cell.note else ""
+
 
 def answers(dataset: str, tables: Mapping[str, Iterable[ScoreTable]]) -> Iterator[Answer]:
     """The best model per question, by the first extractor; none where no model is the best."""
@@ -97,11 +103,13 @@ def keywords(
 
 
 def as_markdown(found: Iterable[Answer]) -> str:
-    """The answers as a Markdown table."""
+    """The answers as a Markdown table, with a footnote below for each score that has a note."""
+    found = list(found)
     lines = [("data", "question", "best model", "score", "metric", "real data")]
     lines.append(("---", "---", "---", "---:", "---", "---:"))
-    lines += [(a.dataset, a.question, a.model, a.cell.text, a.metric, a.floor) for a in found]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    lines += [(a.dataset, a.question, a.model, a.cell.marked, a.metric, a.floor) for a in found]
+    footnotes = "".join(f"\n{a.footnote}\n" for a in found if a.footnote)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + footnotes
 
 
 def load_glossary() -> dict[str, str]:
