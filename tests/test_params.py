@@ -390,7 +390,7 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "fashion-reference-rivals": 5 * 5,
         "fashion-reference-components": 4 * 5,
         "cifar10-jpeg-search": 4 * 2 + 4 * 2,
-        "cifar10-jpeg-reference": 4 * 3,
+        "cifar10-jpeg-reference": 5 * 3,
         "information": 2,
         "imbalance": 20,
         "mnist-short": 6,
