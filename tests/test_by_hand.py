@@ -13,7 +13,7 @@ from conftest import read_arrays
 from PIL import Image
 
 from gmgan import __version__
-from gmgan.data.loose import read_loose
+from gmgan.data.loose import read_classes, read_loose
 from gmgan.errors import GmganError
 
 pytestmark = pytest.mark.pipeline
@@ -114,6 +114,7 @@ def test_scores_of_a_runs_own_samples_are_the_pipelines(finished):
             value = pytest.approx(row["value"], rel=1e-12)  # eigenvalues round by threads
             assert ours[row["metric"]] == value, row["metric"]
     assert len(ours) >= 10
+    assert "class_accuracy" in ours
 
 
 def test_too_few_images_leave_scores_out_and_say_so(finished, tmp_path):
@@ -280,6 +281,25 @@ class TestLoose:
         Image.new("RGB", (9, 8)).save(folder / "a.png")
         with pytest.raises(GmganError, match="9 x 8 pixels, expected 8 x 8"):
             read_loose(folder, (8, 8, 3))
+
+    def test_classes_beside_them(self, rng, tmp_path):
+        path, images = tmp_path / "a.npz", self.images(rng)
+        for stored, read in (([2, 0, 1], [2, 0, 1]), ([-1, -1, -1], None)):
+            np.savez(path, samples=images, **{"class": stored})
+            assert np.array_equal(read_classes(path, 3, 3), read)
+        np.savez(path, samples=images)
+        assert read_classes(path, 3, 3) is None
+        assert read_classes(tmp_path, 3, 3) is None
+        for stored, message in (
+            ([0, 1], "an integer for each of 3, got int64 2"),
+            ([0.0, 1.0, 2.0], "got float64 3"),
+            ([0, 1, 3], "class must be in 0 to 2"),
+            ([-1, 0, 1], "class must be in 0 to 2"),
+            (np.array([{}] * 3, object), "got object 3"),
+        ):
+            np.savez(path, samples=images, **{"class": stored})
+            with pytest.raises(GmganError, match=message):
+                read_classes(path, 3, 3)
 
 
 @pytest.mark.parametrize(

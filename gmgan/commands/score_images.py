@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gmgan.data.loose import read_loose
+from gmgan.data.loose import read_classes, read_loose
 from gmgan.errors import GmganError
 from gmgan.evaluation.extractors import extract, load_extractor
 from gmgan.evaluation.flags import flagged
@@ -23,7 +23,8 @@ def score_images(
     """Rows of scores of the images in `path`, and what to know: reasons of those left out, and
     that there are fewer images than the runs are scored on.
 
-    They are compared with the same real samples as the runs of `dataset`. extractor: one of the
+    They are compared with the same real samples as the runs of `dataset`. Where `path` holds the
+    class that each is meant to have, class accuracy is among the scores. extractor: one of the
     data set's; None: its first. Raises GmganError for points, images of another size, or a data set
     that is not prepared.
     """
@@ -45,8 +46,11 @@ def score_images(
         seen = extract(net, images, runner.device, on_batch=progress.update)
     left_out: list[GmganError] = []
     members = real_images(name, data, inputs["real"][name], description, settings)
+    targets = None
+    if members[0].knows_classes:
+        targets = read_classes(path, len(images), len(data.classes))
     scores = score_samples(
-        by_member(Samples(images, *seen), len(members)),
+        by_member(Samples(images, *seen, targets=targets), len(members)),
         [reference_of(data, settings).reference(real) for real in members],
         settings,
         METRICS,

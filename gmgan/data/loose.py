@@ -1,4 +1,4 @@
-"""Images from anywhere, without classes: a folder, a zip, or an array in a file."""
+"""Images from anywhere: a folder, a zip, or an array in a file, which may hold their classes."""
 
 import zipfile
 from pathlib import Path
@@ -13,7 +13,8 @@ from gmgan.reading import open_regular, parsing
 
 # (ours) An array of more bytes must be in a file of at least a 20th of its size.
 SMALL = 256_000_000
-DTYPES = {"U8": "uint8"}  # names of safetensors
+FILES = (".npz", ".safetensors")
+DTYPES = {"U8": "uint8", "I32": "int32", "I64": "int64"}  # names of safetensors
 
 
 def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
@@ -26,16 +27,42 @@ def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.
     path = Path(path)
     if not path.exists():
         raise GmganError(f"no {path}; name a folder or zip of images, or an .npz or .safetensors")
-    arrays = {".npz": _npz, ".safetensors": _safetensors}
-    if path.is_dir() or path.suffix not in arrays:
+    if path.is_dir() or path.suffix not in FILES:
         _check_zip(path)
         with image_files(path) as files:
             return list(files), decode(path, files, shape, "none")
     open_regular(path).close()
     with parsing(path, "an array", "write it again"):
-        images = arrays[path.suffix](path, shape)
+        name = _name_of(_names(path))
+        _check(path, *_header(path, name), shape)
+        images = _array(path, name)
     images = images.reshape(len(images), *shape)
     return [str(i) for i in range(len(images))], images
+
+
+def read_classes(path: str | Path, count: int, n_classes: int) -> np.ndarray | None:
+    """The class (int64 N) that each of the `count` images of `path` is meant to have.
+
+    The array `class` of an .npz or .safetensors file, as `gmgan draw` writes it. None without one,
+    and for a model that knows no classes (-1). Raises GmganError if it holds anything but a class
+    of each image.
+    """
+    path = Path(path)
+    if path.is_dir() or path.suffix not in FILES:
+        return None
+    with parsing(path, "an array", "write it again"):
+        if "class" not in _names(path):
+            return None
+        dtype, stored = _header(path, "class")
+        if dtype not in ("uint8", "int32", "int64") or stored != (count,):
+            given = f"{dtype} {_text(stored)}"
+            raise GmganError(f"{path}: class must be an integer for each of {count}, got {given}")
+        classes = _array(path, "class").astype(np.int64)
+    if (classes < 0).all():
+        return None
+    if classes.min() < 0 or classes.max() >= n_classes:
+        raise GmganError(f"{path}: class must be in 0 to {n_classes - 1}")
+    return classes
 
 
 def _check_zip(path: Path) -> None:
@@ -46,23 +73,33 @@ def _check_zip(path: Path) -> None:
             raise GmganError(f"{path} is no folder, zip, .npz or .safetensors")
 
 
-def _npz(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive:
-        name = _name_of([each.removesuffix(".npy") for each in archive.namelist()])
-        with archive.open(f"{name}.npy") as member:
+def _names(path: Path) -> list[str]:
+    """The arrays of an .npz or .safetensors file."""
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path) as archive:
+            return [each.removesuffix(".npy") for each in archive.namelist()]
+    with safe_open(path, framework="numpy") as file:
+        return list(file.keys())
+
+
+def _header(path: Path, name: str) -> tuple[str, tuple[int, ...]]:
+    """Type and shape of an array, without reading it."""
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
             old = npy.read_magic(member) == (1, 0)
             header = (npy.read_array_header_1_0 if old else npy.read_array_header_2_0)(member)
-    _check(path, str(header[2]), header[0], shape)
-    with np.load(path, allow_pickle=False) as arrays:
-        return arrays[name]
-
-
-def _safetensors(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+            return str(header[2]), header[0]
     with safe_open(path, framework="numpy") as file:
-        name = _name_of(file.keys())
         stored = file.get_slice(name)
         dtype = stored.get_dtype()
-        _check(path, DTYPES.get(dtype, dtype), tuple(stored.get_shape()), shape)
+        return DTYPES.get(dtype, dtype), tuple(stored.get_shape())
+
+
+def _array(path: Path, name: str) -> np.ndarray:
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[name]
+    with safe_open(path, framework="numpy") as file:
         return file.get_tensor(name)
 
 
