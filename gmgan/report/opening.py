@@ -1,6 +1,6 @@
 """What the page opens with: what was trained on what, and the best model per question."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -102,13 +102,12 @@ def keywords(
     }
 
 
-def as_markdown(found: Iterable[Answer]) -> str:
+def as_markdown(answered: Sequence[Answer]) -> str:
     """The answers as a Markdown table, with a footnote below for each score that has a note."""
-    found = list(found)
     lines = [("data", "question", "best model", "score", "metric", "real data")]
     lines.append(("---", "---", "---", "---:", "---", "---:"))
-    lines += [(a.dataset, a.question, a.model, a.cell.marked, a.metric, a.floor) for a in found]
-    footnotes = "".join(f"\n{a.footnote}\n" for a in found if a.footnote)
+    lines += [(a.dataset, a.question, a.model, a.cell.marked, a.metric, a.floor) for a in answered]
+    footnotes = "".join(f"\n{a.footnote}\n" for a in answered if a.footnote)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines) + footnotes
 
 
