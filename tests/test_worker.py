@@ -125,10 +125,18 @@ def test_a_missing_worker_is_no_error(project):
     assert "toy-ring-ci.gan.K1.s0" in done.stdout
 
 
+def prepare_long_training(project):
+    """Trainings of toy-ring take minutes, on any machine."""
+    project.edit(
+        "params.yaml", "kimg: 200\n      batch_size: 128", "kimg: 20000\n      batch_size: 128"
+    )
+    project.gmgan("prepare", "toy-ring")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_job_ends_with_its_client(worker, number):
     project, environment = worker
-    project.gmgan("prepare", "toy-ring")
+    prepare_long_training(project)
     run = "toy-ring.gan.K1.s0"
     client = subprocess.Popen(
         [sys.executable, "-m", "gmgan", "train", run],
@@ -137,7 +145,7 @@ def test_the_job_ends_with_its_client(worker, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(2)  # a training takes longer
+    time.sleep(2)
     assert client.poll() is None
     client.send_signal(number)
     output = client.stderr.read()  # ends when no process holds the pipe any more
@@ -151,7 +159,7 @@ def test_the_job_ends_with_its_client(worker, number):
 @pytest.mark.parametrize("victim", ["parent", "worker"])
 def test_worker_and_job_end_with_whom_they_work_for(project, victim):
     """A parent starts a worker, a client gives it a job; the parent or the worker is killed."""
-    project.gmgan("prepare", "toy-ring")
+    prepare_long_training(project)
     name = f"gmgan-test-{os.getpid()}"
     code = (
         "import os, subprocess, sys, time\n"
@@ -183,7 +191,7 @@ def test_worker_and_job_end_with_whom_they_work_for(project, victim):
 
 
 def test_a_job_without_a_worker_ends_with_its_snakemake(project):
-    project.gmgan("prepare", "toy-ring")
+    prepare_long_training(project)
     snakemake = subprocess.Popen(["sleep", "100"])
     command = [sys.executable, "-m", "gmgan", "train", "toy-ring.gan.K1.s0"]
     pid = {"PYTHONPATH": str(project.folder), "GMGAN_SNAKEMAKE": str(snakemake.pid)}
