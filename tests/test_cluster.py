@@ -277,7 +277,7 @@ def test_cancelled_and_timed_out_trainings_go_on(slurm, tmp_path, undisturbed):
         *(f"results/runs/{MIXTURE}/weights.safetensors", *targets),
     ) as pipeline:
         before = {}
-        pipeline.until(lambda: suspended(project, before))  # slower than their minute
+        pipeline.until(lambda: suspended(project, before))  # the mixture until its minute is over
         slurm.client("scancel", jobs_about(slurm, project, f"train_wildcards_{GAN}")[0]["JobId"])
         assert pipeline.end() == 0, pipeline.words
     for run, state in ((GAN, "CANCELLED"), (MIXTURE, "TIMEOUT")):
