@@ -106,15 +106,20 @@ def progress(project, run):
     return []
 
 
-def training_process(run):
-    """The process number of the training of a run."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def training_process(project, run):
+    """The process number of a run that trains in this project; another test may train it too."""
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")[:-1]
+            words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
+            folder = (process / "cwd").resolve()
         except OSError:
             continue
-        if words[1:3] == [b"-m", b"gmgan"] and words[-2:] == [b"train", run.encode()]:
-            return int(path.parent.name)
+        if (
+            words[1:3] == [b"-m", b"gmgan"]
+            and words[-2:] == [b"train", run.encode()]
+            and folder == project.folder.resolve()
+        ):
+            return int(process.name)
     return None
 
 
@@ -122,7 +127,7 @@ def suspended(project, before):
     """Suspend each training that has a checkpoint, keep its history; whether all are suspended."""
     for run in (GAN, MIXTURE):
         if run not in before and (history := progress(project, run)):
-            os.kill(training_process(run), signal.SIGSTOP)
+            os.kill(training_process(project, run), signal.SIGSTOP)
             before[run] = history
     return len(before) == 2
 
@@ -201,7 +206,7 @@ def test_cluster_generic_resumes_a_killed_job_and_groups_the_rest(tmp_path, undi
     targets = [str(run.relative_to(project.folder) / f"{name}.json") for name in TABLES]
     with Pipeline(project, "--profile", "profiles/cluster-generic", *SOON, *targets) as pipeline:
         before = pipeline.until(lambda: progress(project, GAN))
-        os.killpg(os.getpgid(training_process(GAN)), signal.SIGKILL)
+        os.killpg(os.getpgid(training_process(project, GAN)), signal.SIGKILL)
         assert pipeline.end() == 0, pipeline.words
     assert "Trying to restart job" in pipeline.words
     assert pipeline.words.count("Submitted group job") == 1
