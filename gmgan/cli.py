@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -24,6 +25,7 @@ from gmgan.pipeline.stages import STAGES
 from gmgan.runtime.lifetime import end_with
 
 if TYPE_CHECKING:
+    from gmgan.commands.clusterings import Row
     from gmgan.config.params import Params
     from gmgan.pipeline.runner import Runner
 
@@ -397,11 +399,34 @@ def _cluster_images(state: State, run: str, images: Path) -> None:
 @click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, help="seeds")
 @click.pass_obj
 def _cluster_rivals(state: State, dataset: str, n_clusters: int, runs: int) -> None:
-    from gmgan.commands.cluster_rivals import COLUMNS, cluster_rivals
+    from gmgan.commands.cluster_rivals import cluster_rivals
 
-    print(*COLUMNS, sep="\t")
-    for method, seed, K, *scores in cluster_rivals(state.runner, dataset, n_clusters, range(runs)):
-        print(method, seed, K, *(f"{score:.4f}" for score in scores), sep="\t", flush=True)
+    _print_clusterings(cluster_rivals(state.runner, dataset, n_clusters, runs))
+
+
+@_command(
+    "cluster-consensus",
+    "Cluster the images of a data set by the components of several runs together.",
+    [],
+    "digits.gmgan-static.K10.s0 digits.gmgan-static.K10.s1 digits.gmgan-static.K10.s2",
+)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.pass_obj
+def _cluster_consensus(state: State, runs: tuple[str, ...]) -> None:
+    from gmgan.commands.cluster_consensus import cluster_consensus
+
+    _print_clusterings(cluster_consensus(state.runner, runs))
+
+
+def _print_clusterings(rows: "Iterable[Row]") -> None:
+    from gmgan.commands.clusterings import COLUMNS
+
+    for number, row in enumerate(rows):
+        if number == 0:  # what the data do not allow is said before
+            print(*COLUMNS, sep="\t")
+        method, seed, K, *scores = astuple(row)
+        numbers = (f"{score:.4f}" for score in scores)
+        print(method, "" if seed is None else seed, K, *numbers, sep="\t", flush=True)
 
 
 @_command(

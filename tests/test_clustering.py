@@ -1,7 +1,8 @@
 """Agreement of clusters and classes, k-means, and the clustering stage."""
 
+import csv
 from functools import partial
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from gmgan.conformance.training import Recipe
 from gmgan.errors import GmganError
 from gmgan.evaluation import clustering, rivals
 from gmgan.evaluation.cluster import encoder_clusters
+from gmgan.evaluation.consensus import consensus_clusters
 from gmgan.models.auxiliary import encoder
 from gmgan.models.priors import StaticMixture
 
@@ -131,14 +133,11 @@ def test_rivals_find_separated_images(rng, name):
 
 
 def test_the_command_scores_rivals_on_held_out_and_on_all_images(finished):
-    done = finished.gmgan("cluster-rivals", "digits-ci", "--runs", "1")
+    done = finished.gmgan("cluster-rivals", "digits-ci", "--runs", "2")
     header, *rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert [row[0] for row in rows] == [
-        "k-means",
-        "k-means, PCA",
-        "Gaussian mixture, PCA",
-        "k-means, autoencoder",
-    ]
+    methods = ["k-means", "k-means, PCA", "Gaussian mixture, PCA", "k-means, autoencoder"]
+    together = [f"{method}, consensus of 2" for method in methods]
+    assert [row[0] for row in rows] == [*methods, *methods, *together]
     data, _ = read_arrays(finished.folder / "results/data/digits.safetensors")
     train, test = (data[split].reshape(len(data[split]), -1) / 255 for split in ("train", "test"))
     theirs = KMeans(10, n_init=20, random_state=0).fit(train).predict(test)
@@ -147,6 +146,70 @@ def test_the_command_scores_rivals_on_held_out_and_on_all_images(finished):
     done = finished.gmgan("cluster-rivals", "toy-ring-ci", check=False)
     assert done.returncode == 2
     assert "holds points; choose one of images" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_consensus_has_the_most_mutual_information_with_the_clusterings(rng):
+    def information(clusters):
+        """Summed quadratic mutual information: p(c) sum_j p(j | c)^2 - sum_j p(j)^2."""
+        total = 0
+        for each in clusterings:
+            joint = clustering.contingency(each, clusters, 2, 2) / len(clusters)
+            of_cluster = joint.sum(1)
+            total += sum((row**2).sum() / p for row, p in zip(joint, of_cluster, strict=True) if p)
+            total -= (joint.sum(0) ** 2).sum()
+        return total
+
+    for _ in range(20):
+        clusterings = rng.integers(2, size=(5, 9))
+        every = [np.array([0, *rest]) for rest in product(range(2), repeat=8)]
+        best = max(information(clusters) for clusters in every)
+        result = consensus_clusters(clusterings, 2, seed=0)
+        assert information(result) == pytest.approx(best)
+
+
+def test_a_consensus_is_better_than_noisy_clusterings_whatever_their_numbers(rng):
+    labels = rng.integers(5, size=1000)
+    noisy = np.where(rng.random((7, 1000)) < 0.6, labels, rng.integers(5, size=(7, 1000)))
+    renumbered = [rng.permutation(5)[clusters] for clusters in noisy]
+    singly, jointly = (
+        [clustering.clustering_scores(labels, each, 5, 5)["cluster_acc"] for each in clusterings]
+        for clusterings in (renumbered, [consensus_clusters(renumbered, 5, seed=0)])
+    )
+    assert max(singly) < 0.75
+    assert jointly[0] > 0.95
+
+
+def test_the_command_scores_runs_and_their_consensus(finished, tmp_path):
+    project = finished.copy(tmp_path / "p")
+    runs = ["digits-ci.gmgan-static.K10.s0", "digits-ci.gmgan-dynamic.K10.s0"]
+    stages = [f"results/runs/{run}/clusters.json" for run in runs]
+    project.snakemake(*stages)
+    done = project.gmgan("cluster-consensus", *runs)
+    rows = list(csv.DictReader(done.stdout.splitlines(), delimiter="\t"))
+    assert [row["method"] for row in rows] == ["gmgan-static", "gmgan-dynamic", "consensus of 2"]
+    assert [row["seed"] for row in rows] == ["0", "0", ""]
+    for row, path in zip(rows, stages, strict=False):
+        for score in read_json(project.folder / path)["scores"]:
+            if score["metric"] in row:
+                assert float(row[score["metric"]]) == pytest.approx(score["value"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("runs", "words"),
+    [
+        (["digits-ci.gmgan-static.K10.s0"], "two runs or more"),
+        (
+            ["digits-ci.gmgan-static.K10.s0", "toy-ring-ci.gmgan-static.K8.s0"],
+            "one data set and one K",
+        ),
+        (["digits-ci.gan.K1.s0", "digits-ci.gan.K1.s1"], "no components to cluster by"),
+    ],
+)
+def test_a_consensus_needs_runs_that_belong_together(finished, runs, words):
+    done = finished.gmgan("cluster-consensus", *runs, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr
 
 
 def test_only_unsupervised_mixtures_are_clustered(finished):

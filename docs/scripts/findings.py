@@ -209,7 +209,7 @@ def rivals(dataset: str) -> str:
     table = pd.read_csv(REFERENCE / f"{dataset}-rivals.tsv", sep="\t")
     scores = ["cluster_acc", "cluster_nmi", "cluster_acc_all", "cluster_nmi_all"]
     rows = [
-        [method, str(len(seeds)), *(_spread(seeds[score]) for score in scores)]
+        [method, str(seeds.seed.count() or ""), *(_spread(seeds[score]) for score in scores)]
         for method, seeds in table.groupby("method", sort=False)
     ]
     heads = ["ACC, held out", "NMI, held out", "ACC, all images", "NMI, all images"]
