@@ -14,6 +14,7 @@ from gmgan.report.statistics import (
     deciding_seeds,
     detectable_effect,
     holm,
+    t_test_power,
 )
 
 
@@ -128,6 +129,24 @@ def test_the_detectable_effect_has_a_power_of_80_percent(seeds, comparisons):
     assert detectable_effect(2.0, seeds, False, comparisons) == pytest.approx(2 * one, rel=0.03)
     pairs = tt_solve_power(nobs=seeds, alpha=0.05 / comparisons, power=0.8)
     assert detectable_effect(2.0, seeds, True, comparisons) == pytest.approx(2 * pairs, rel=0.03)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize(("seeds", "size"), [(2, 5.41), (3, 4.34), (3, 5.1)])
+def test_power_of_few_seeds_is_that_of_simulated_tests(rng, paired, seeds, size):
+    a = rng.standard_normal((100_000, seeds)) + size
+    b = rng.standard_normal((100_000, seeds))
+    result = stats.ttest_1samp(a, 0, axis=1) if paired else stats.ttest_ind(a, b, axis=1)
+    simulated = (result.pvalue < 0.05 / 4).mean()
+    near = size * np.linspace(0.97, 1.03, 50)  # the noncentral t is undefined at some of them
+    powers = t_test_power(near, seeds, 0.05 / 4, paired)
+    assert powers[25] == pytest.approx(simulated, abs=0.01)
+    assert (np.diff(powers) > 0).all()
+
+
+def test_a_larger_family_needs_a_larger_effect():
+    effects = [detectable_effect(1.0, 3, False, family) for family in (1, 4, 12, 50, 200)]
+    assert effects == sorted(effects)
 
 
 def rates(rng, seeds, difference, margin, repeats=400):

@@ -4,6 +4,7 @@ Seeds are the replicates: every function takes one value per seed. Tests, adjust
 those of scipy and statsmodels. docs/statistics.md gives the reasons and their simulation.
 """
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.optimize import brentq
 
 ALPHA, POWER = 0.05, 0.8
 PAIRED_FROM = 10  # seeds: below, the degrees of freedom that pairing costs outweigh its gain
 RESAMPLES = 999  # of permutation tests; all permutations where there are fewer
 MOST_SEEDS = 1000  # that are ever advised
+LOG_SIZES = math.log(1e-3), math.log(1e7)  # of effects in standard deviations
 
 Design = Literal["same runs", "seeds", "independent"]
 
@@ -151,13 +154,11 @@ def detectable_effect(
     spread: of one run, or of the difference of a pair. comparisons: in the family; the level is the
     one of Holm's first step.
     """
-    from statsmodels.stats.power import TTestIndPower, TTestPower
 
-    solver = TTestPower() if paired else TTestIndPower()
-    sizes = np.geomspace(0.01, 100, 500)  # 2 % apart
-    powers = solver.power(sizes, seeds, ALPHA / comparisons)
-    enough = np.flatnonzero(np.nan_to_num(powers, nan=1.0) >= power)
-    return float(sizes[enough[0]] * spread)
+    def missing(log_size: float) -> float:
+        return power - t_test_power(math.exp(log_size), seeds, ALPHA / comparisons, paired)[0]
+
+    return float(math.exp(brentq(missing, *LOG_SIZES, xtol=1e-4)) * spread)
 
 
 def power_at(
@@ -174,21 +175,52 @@ def power_at(
     are taken from `paired_from` seeds on, if their spread is given. The level is the one of Holm's
     first step.
     """
-    from statsmodels.stats.power import TTestIndPower, TTestPower
-
     alpha, n = ALPHA / comparisons, np.asarray(seeds, np.float64)
-    paired = (n >= paired_from) & (spread_of_pairs is not None)
+    in_pairs = (n >= paired_from) & (spread_of_pairs is not None)
     power = np.ones((2, len(n)))
-    for solver, which, sd in (
-        (TTestIndPower(), ~paired, spread),
-        (TTestPower(), paired, spread_of_pairs),
-    ):
+    for paired, which, sd in ((False, ~in_pairs, spread), (True, in_pairs, spread_of_pairs)):
         if which.any() and sd:
             size = smallest / sd
-            power[0, which] = solver.power(size, n[which], alpha)
-            one_sided = solver.power(size, n[which], alpha, alternative="larger")
+            power[0, which] = t_test_power(size, n[which], alpha, paired)
+            one_sided = t_test_power(size, n[which], alpha, paired, "larger")
             power[1, which] = 2 * one_sided - 1  # both one-sided tests reject where nothing differs
-    return np.nan_to_num(power, nan=1.0).clip(0, 1)
+    return power.clip(0, 1)
+
+
+def t_test_power(
+    sizes: np.ndarray | float,
+    seeds: np.ndarray | float,
+    alpha: float,
+    paired: bool,
+    alternative: Literal["two-sided", "larger"] = "two-sided",
+) -> np.ndarray:
+    """Power to show standardised differences: paired, or of two samples of `seeds` each.
+
+    From statsmodels. With few degrees of freedom its noncentral t distribution is undefined at
+    some points; there the probability is integrated over the chi-squared distribution of the
+    variance.
+    """
+    from statsmodels.stats.power import TTestIndPower, TTestPower
+
+    solver = TTestPower() if paired else TTestIndPower()
+    power = np.atleast_1d(solver.power(sizes, seeds, alpha, alternative=alternative))
+    places = np.broadcast_arrays(sizes, seeds, power)
+    for i in np.flatnonzero(np.isnan(power)):
+        size, n = (float(each.flat[i]) for each in places[:2])
+        freedom, scale = (n - 1, n**0.5) if paired else (2 * n - 2, (n / 2) ** 0.5)
+        power[i] = _rejections(size * scale, freedom, alpha, alternative)
+    return power
+
+
+def _rejections(shift: float, freedom: float, alpha: float, alternative: str) -> float:
+    """P(|T| > t) or P(T > t) of T = (Z + shift) / sqrt(V / freedom), with V chi-squared."""
+    chi2, normal = stats.chi2(freedom), stats.norm
+    logs = np.linspace(np.log(chi2.ppf(1e-16)), np.log(chi2.isf(1e-16)), 2000)
+    variance = np.exp(logs)
+    two_sided = alternative == "two-sided"
+    limit = stats.t.isf(alpha / 2 if two_sided else alpha, freedom) * np.sqrt(variance / freedom)
+    rejected = normal.sf(limit - shift) + two_sided * normal.cdf(-limit - shift)
+    return float(np.trapezoid(chi2.pdf(variance) * variance * rejected, logs))
 
 
 def deciding_seeds(
