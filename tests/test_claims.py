@@ -9,6 +9,7 @@ from scipy import stats
 
 from gmgan.errors import GmganError
 from gmgan.evaluation.metrics import built_in
+from gmgan.pipeline.grid import parse_run, resolved_models
 from gmgan.report.claims import COLUMNS, by_halves, evaluate, summarise
 from gmgan.report.comparisons import COMPARISONS, Evidence, shared_components
 from gmgan.report.plan import Claim, Endpoint, Plan, SmallestEffect, load_plan, properties_of
@@ -62,15 +63,23 @@ def scores(rng, difference, seeds=5, noise=1.0, datasets=("digits",), models=("g
 
 
 def evidence_of(table, sweep=None, classes=10, **properties):
+    """properties: of a model, or by a model's varied values."""
     models = set(table.model) - {"gan", "kmeans", "kmeans-pca", "real"}
     return Evidence(
         table=table,
         sweep=table.assign(sigma_scale=1.0) if sweep is None else sweep,
         baselines=dict.fromkeys(models, "gan"),
-        properties={"gan": frozenset({"single"}), **dict.fromkeys(models, MIXTURE), **properties},
+        properties={name: of_cells(rows, properties) for name, rows in table.groupby("dataset")},
         points={"toy"},
         classes=dict.fromkeys(table.dataset.unique(), classes),
     )
+
+
+def of_cells(rows, properties):
+    known = {"gan": frozenset({"single"}), **properties}
+    rows = rows[~rows.model.isin(["kmeans", "kmeans-pca", "real"])]
+    cells = set(zip(rows.model, rows.varied, strict=True))
+    return {cell: known.get(cell[1] or cell[0], known.get(cell[0], MIXTURE)) for cell in cells}
 
 
 def verdicts(table, plan=None, **more):
@@ -155,6 +164,23 @@ def test_models_take_part_by_their_properties(rng):
     none = verdicts(table, plan, mine=supervised, other=supervised)
     assert none.verdict.tolist() == ["not tested"]
     assert "mixture, unsupervised" in none.reason.iloc[0]
+
+
+def test_a_varied_loss_is_another_loss(rng, params):
+    names = [f"digits.gmgan-static.K10{varied}.s0" for varied in ("", ".objective=hinge")]
+    models = resolved_models(params, [parse_run(params, name) for name in names])
+    plain, changed = (properties_of(models[name]) for name in names)
+    assert (plain, changed) == (MIXTURE, MIXTURE - {"paper-loss"} | {"other-loss"})
+    table = scores(rng, -8).assign(varied="")
+    hinge = scores(rng, -8).assign(varied="objective=hinge")
+    hinge = hinge[hinge.model == "gm"].assign(run=lambda rows: rows.run + "x")
+    result = verdicts(
+        pd.concat([table, hinge]),
+        plan_of(models=["paper-loss"]),
+        gm=plain,
+        **{"objective=hinge": changed},
+    )
+    assert result.comparison.tolist() == ["gm.K10 against gan"]
 
 
 def test_properties_of_the_shipped_models(params):

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT, docs_script
 
-from gmgan.pipeline.grid import suite_runs
+from gmgan.pipeline.stage import Scope
+from gmgan.pipeline.stages import report
 from gmgan.report.plan import load_plan
-from gmgan.report.planning import evidence_of, planned
+from gmgan.report.planning import planned
 from gmgan.report.simulation import as_markdown
 from gmgan.report.statistics import power_at
 
@@ -16,10 +17,23 @@ EMPTY = ["run", "dataset", "model", "K", "varied", "seed", "metric", "value", "s
 EMPTY += ["kimg", "n_real", "n_fake", "extractor", "extractor_hash", "split"]
 
 
+def settings_of(params, suite):
+    return report.settings(Scope.of(params, {"suite": suite}))
+
+
+NOTHING = pd.DataFrame(columns=EMPTY)
+
+
+def test_baselines_have_the_varied_values_of_the_model(params):
+    rows = planned(load_plan(), settings_of(params, "sigma-loss"), NOTHING, NOTHING)
+    against = rows.comparison.str.partition(" against ")
+    hinge = against[against[0].str.contains("objective=hinge") & (against[2] != "chance")]
+    assert len(hinge)
+    assert set(hinge[2].str.removesuffix(", mean over the sweep")) == {"r3gan.objective=hinge"}
+
+
 def test_the_comparisons_of_a_suite_are_known_before_it_runs(params):
-    nothing = pd.DataFrame(columns=EMPTY)
-    evidence = evidence_of(params, [], nothing, nothing)
-    rows = planned(load_plan(), params, suite_runs(params, "quick"), evidence)
+    rows = planned(load_plan(), settings_of(params, "quick"), NOTHING, NOTHING)
     first = rows[rows.claim == "1"]
     assert first.comparison.tolist() == [
         "mean of gmgan-static.K10, gmgan-dynamic.K10 against gan",
@@ -50,8 +64,8 @@ def test_power_takes_the_spread_of_scored_runs(params):
         for seed in (0, 1)
     ]
     table = pd.DataFrame(rows)
-    evidence = evidence_of(params, ["digits"], table, table.assign(sigma_scale=1.0))
-    result = planned(load_plan(), params, suite_runs(params, "quick"), evidence)
+    sweep = table.assign(sigma_scale=1.0)
+    result = planned(load_plan(), settings_of(params, "quick"), table, sweep)
     row = result[(result.claim == "1") & (result.comparison.str.startswith("gmgan-sup"))].iloc[0]
     assert row.spread == pytest.approx(0.3 / 2**0.5)
     assert row.power_5 == pytest.approx(power_at([5], row.spread, 0.0, 0.2, 2)[0, 0])

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from gmgan.config.settings import ReportSettings
 from gmgan.errors import GmganError
-from gmgan.pipeline import grid
 from gmgan.pipeline.runner import Runner
 from gmgan.report.plan import load_plan
-from gmgan.report.planning import SEEDS, evidence_of, planned
+from gmgan.report.planning import SEEDS, planned
 
 
 def power(runner: Runner, suite: str) -> Iterator[str]:
@@ -17,11 +17,11 @@ def power(runner: Runner, suite: str) -> Iterator[str]:
 
     The spread over seeds is that of the scores that the suite has so far.
     """
-    params, folder = runner.params, runner.folder_of(suite)
-    tables = [_read(folder / name) for name in ("scores.csv", "tradeoff.csv")]
-    known = set(tables[0].dataset) & set(params.datasets)
-    scored = evidence_of(params, known, *(table[table.dataset.isin(known)] for table in tables))
-    rows = planned(load_plan(), params, grid.suite_runs(params, suite), scored)
+    settings, folder = runner.settings(runner.job("report", suite=suite)), runner.folder_of(suite)
+    assert isinstance(settings, ReportSettings)
+    names = [run.name for run in settings.runs]
+    tables = (_read(folder / name) for name in ("scores.csv", "tradeoff.csv"))
+    rows = planned(load_plan(), settings, *(table[table.run.isin(names)] for table in tables))
     heads = ["claim", "data set", "metric", "family", "seeds", "smallest effect", "spread"]
     heads += ["power", *(f"{n} seeds" for n in SEEDS), "to decide", "comparison"]
     yield "\t".join(heads)

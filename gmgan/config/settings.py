@@ -75,13 +75,15 @@ class TableSettings(Strict):
 class ReportSettings(TableSettings):
     """The suite that the report is of, and the entries of params.yaml that it names.
 
-    compared: {name of a run: the run of its baseline}.
+    compared: {name of a run: the run of its baseline}. resolved: {name of a run: its model, with
+    the values that the run varies}.
     """
 
     title: str
     datasets: dict[str, Dataset]
     models: dict[str, Model]
     compared: dict[str, Run]
+    resolved: dict[str, Model]
 
     @property
     def baselines(self) -> dict[str, str]:
@@ -98,6 +100,11 @@ class ReportSettings(TableSettings):
         own = (run for run in self.runs if run.dataset == dataset and run.name in self.compared)
         others = {run: self.compared[run.name] for run in own}
         return {(run.model, run.varied): (it.model, it.varied) for run, it in others.items()}
+
+    def models_on(self, dataset: str) -> dict[tuple[str, str], Model]:
+        """(model, varied) of the runs on a data set -> the model with these values."""
+        own = (run for run in self.runs if run.dataset == dataset)
+        return {(run.model, run.varied): self.resolved[run.name] for run in own}
 
     @property
     def titles(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gmgan.config import vary
-from gmgan.config.models import Encoder, Mixture, PluginEntry
+from gmgan.config.models import Encoder, Mixture, Model, PluginEntry
 from gmgan.config.params import Cells, Params
 from gmgan.config.run import Run, RunSettings
 from gmgan.config.values import Values, parse, shown, value_of
@@ -225,6 +225,14 @@ def baseline_runs(params: Params, runs: Iterable[Run]) -> dict[str, Run]:
     baselines = {run: baseline_run(params, run) for run in {replace(run, seed=0) for run in runs}}
     pairs = {run.name: (baselines[replace(run, seed=0)], run.seed) for run in runs}
     return {name: replace(run, seed=seed) for name, (run, seed) in pairs.items() if run}
+
+
+def resolved_models(params: Params, runs: Iterable[Run]) -> dict[str, Model]:
+    """{name of a run: its model, with the values that the run varies}."""
+    runs = list(runs)
+    cells = {replace(run, seed=0) for run in runs}
+    models = {cell: vary.of_run(params, cell).models[cell.model] for cell in cells}
+    return {run.name: models[replace(run, seed=0)] for run in runs}
 
 
 def baseline_run(params: Params, run: Run) -> Run | None:

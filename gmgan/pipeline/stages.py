@@ -302,6 +302,7 @@ def _report_settings(at: Scope) -> settings.ReportSettings:
         runs=at.runs,
         parameters=grid.parameters(at.params, at.runs),
         compared=grid.baseline_runs(at.params, at.runs),
+        resolved=grid.resolved_models(at.params, at.runs),
         datasets={run.dataset: at.params.datasets[run.dataset] for run in at.runs},
         models={name: model for name, model in at.params.models.items() if name in used},
     )

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
+from gmgan.config.settings import ReportSettings
 from gmgan.evaluation.metrics import metric_of
-from gmgan.report.plan import Endpoint, SmallestEffect
+from gmgan.report.plan import Endpoint, SmallestEffect, properties_of
 from gmgan.report.statistics import Design, Difference, compare, compare_times
 
 PROTOCOL = ["n_real", "n_fake", "extractor", "extractor_hash", "split"]
@@ -24,18 +25,42 @@ class Evidence:
     """What claims are tested on.
 
     table, sweep: the tidy tables scores.csv and tradeoff.csv. baselines: model -> the model it is
-    compared with, if it has one. properties: model -> what claims may ask of it. points: names of
-    the 2-D data sets. classes: data set -> its number of classes or modes. compared: data set ->
-    {(model, varied): those of the baseline}, needed where a baseline has varied values.
+    compared with, if it has one. properties: data set -> {(model, varied): what claims may ask of
+    it}. points: names of the 2-D data sets. classes: data set -> its number of classes or modes.
+    compared: data set -> {(model, varied): those of the baseline}, needed where a baseline has
+    varied values.
     """
 
     table: pd.DataFrame
     sweep: pd.DataFrame
     baselines: Mapping[str, str]
-    properties: Mapping[str, frozenset[str]]
+    properties: Mapping[str, Mapping[tuple[str, str], frozenset[str]]]
     points: set[str]
     classes: Mapping[str, int]
     compared: Mapping[str, Mapping[tuple[str, str], tuple[str, str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        settings: ReportSettings,
+        table: pd.DataFrame,
+        sweep: pd.DataFrame,
+        classes: Mapping[str, int],
+    ) -> Self:
+        """The evidence of a suite's score tables."""
+        properties = {
+            name: {key: properties_of(model) for key, model in settings.models_on(name).items()}
+            for name in settings.datasets
+        }
+        return cls(
+            table=table,
+            sweep=sweep,
+            baselines=settings.baselines,
+            properties=properties,
+            points={name for name, dataset in settings.datasets.items() if dataset.is_points},
+            classes=classes,
+            compared={name: settings.compared_on(name) for name in settings.datasets},
+        )
 
 
 @dataclass(frozen=True)
@@ -127,12 +152,12 @@ class Question:
         keys = ["dataset", "extractor", "model", "K", "varied", "n_fake"]
         for values, group in rows.groupby(keys, sort=False, dropna=False):
             columns = dict(zip(keys, values, strict=True))
-            if self.means(columns["model"]):
+            if self.means(columns["dataset"], columns["model"], columns["varied"]):
                 yield columns, group
 
-    def means(self, model: str) -> bool:
+    def means(self, dataset: str, model: str, varied: str) -> bool:
         """True for a model that has the properties which the endpoint asks for."""
-        properties = self.evidence.properties.get(model)
+        properties = self.evidence.properties.get(dataset, {}).get((model, varied))
         return properties is not None and properties.issuperset(self.endpoint.models)
 
     @property
@@ -232,7 +257,7 @@ def _between_data_sets(of: Question) -> Iterator[Cell]:
     for (model, varied, dataset, *_), group in rows.groupby(by, sort=False, dropna=False):
         low, high = group.K.min(), group.K.max()
         pair = group.pivot_table(index="seed", columns="K", values="value")[[low, high]].dropna()
-        if low < high and len(pair) and of.means(model):
+        if low < high and len(pair) and of.means(dataset, model, varied):
             name = f"{dataset} (K = {low} to {high})"
             effects.setdefault((model, varied), []).append((name, pair[high] / pair[low]))
     for (model, varied), by_data_set in effects.items():
@@ -266,12 +291,11 @@ def _model_pairs(
         for column in ("K", "n_fake"):  # the same where they have it
             same = theirs[column] == columns[column]
             theirs = theirs[same] if same.any() else theirs
+        if of.endpoint.compare == "kmeans" and theirs.empty:
+            continue  # k-means clusters no such data set
         pairs = of.evidence.compared.get(dataset, {})
-        _, varied = pairs.get((model, columns["varied"]), ("", ""))
-        if of.endpoint.compare == "kmeans":
-            if theirs.empty:
-                continue  # k-means clusters no such data set
-            varied = columns["varied"] if columns["varied"] in set(theirs.varied) else ""
+        twin, varied = pairs.get((model, columns["varied"]), (other, ""))
+        varied = varied if twin == other else ""  # k-means varies nothing
         theirs = theirs[theirs.varied == varied]
         count = f", n = {n_fake:,}" if several.get(dataset, 1) > 1 else ""
         named = f"{other}.{varied}" if varied else other

@@ -1,17 +1,18 @@
 """What a suite can decide, before it runs: its primary comparisons and their power."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gmgan.config.params import Params
 from gmgan.config.run import Run
+from gmgan.config.settings import ReportSettings
 from gmgan.evaluation.metrics import built_in
 from gmgan.report.claims import SAME_RUNS, evaluate
 from gmgan.report.comparisons import CHANCE, Evidence
-from gmgan.report.plan import Plan, properties_of
+from gmgan.report.plan import Plan
 from gmgan.report.statistics import PAIRED_FROM, deciding_seeds, power_at
 
 SEEDS = (5, 10, 20)
@@ -19,18 +20,20 @@ COLUMNS = ["claim", "dataset", "metric", "comparison", "family", "seeds", "scale
 COLUMNS += ["spread", "spread_of_pairs", "power", *(f"power_{n}" for n in SEEDS), "deciding_seeds"]
 
 
-def planned(plan: Plan, params: Params, runs: Iterable[Run], scored: Evidence) -> pd.DataFrame:
-    """A row for each primary comparison of the runs, in the columns of COLUMNS.
+def planned(
+    plan: Plan, settings: ReportSettings, table: pd.DataFrame, sweep: pd.DataFrame
+) -> pd.DataFrame:
+    """A row for each primary comparison of a suite, in the columns of COLUMNS.
 
-    scored: scores of earlier runs, whose spread over seeds is taken; powers are missing where
+    table, sweep: scores of earlier runs, whose spread over seeds is taken; powers are missing where
     no two seeds of a comparison were scored. power, power_N: to show the smallest effect, of the
     suite's seeds and of N seeds.
     """
-    expected = evaluate(plan, _expected(plan, params, list(runs)))
+    expected = evaluate(plan, _evidence(settings, *_expected(plan, settings)))
     rows = expected[(expected.role == "primary") & expected.comparison.notna()].copy()
     spreads = {
         _key(row): (row.spread, row.spread_of_pairs)
-        for row in evaluate(plan, scored).itertuples()
+        for row in evaluate(plan, _evidence(settings, table, sweep)).itertuples()
         if row.role == "primary"
     }
     rows[["spread", "spread_of_pairs"]] = [
@@ -63,25 +66,33 @@ def _powers(rows: pd.DataFrame) -> dict[str, list[Any]]:
     return powers
 
 
-def _expected(plan: Plan, params: Params, runs: list[Run]) -> Evidence:
-    """Made-up scores of the runs: they hold the comparisons, not their results."""
+def _evidence(settings: ReportSettings, table: pd.DataFrame, sweep: pd.DataFrame) -> Evidence:
+    classes = {name: entry.source.n_classes or 0 for name, entry in settings.datasets.items()}
+    return Evidence.of(settings, table, sweep, classes)
+
+
+def _expected(plan: Plan, settings: ReportSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Made-up scores of the runs and of their sweep: they hold the comparisons, not the results."""
     metrics = {
         metric: endpoint.compare
         for claim in plan.claims
         for _, endpoint in claim.endpoints()
         for metric in endpoint.metrics
     }
-    rows = [row for run in runs for row in _made_up(run, params, metrics)]
+    rows = [row for run in settings.runs for row in _made_up(run, settings, metrics)]
     table = pd.DataFrame(rows).astype({"K": "Int64"}).drop_duplicates(["run", "metric"])
-    scales = {name: entry.evaluation.sweep.sigma_scales for name, entry in params.datasets.items()}
+    entries = settings.datasets.items()
+    scales = {name: entry.evaluation.sweep.sigma_scales for name, entry in entries}
     sweep = pd.concat(
         [table.assign(sigma_scale=table.dataset.map(scales).str[end]) for end in (0, -1)]
     )
-    return evidence_of(params, {run.dataset for run in runs}, table, sweep)
+    return table, sweep
 
 
-def _made_up(run: Run, params: Params, metrics: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    model, dataset = params.models[run.model], params.datasets[run.dataset]
+def _made_up(
+    run: Run, settings: ReportSettings, metrics: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
+    model, dataset = settings.resolved[run.name], settings.datasets[run.dataset]
     kind = "points" if dataset.is_points else "images"
     fixed = dict.fromkeys(("n_real", "n_fake"), 1) | dict.fromkeys(
         ("extractor", "extractor_hash", "split"), ""
@@ -93,7 +104,7 @@ def _made_up(run: Run, params: Params, metrics: Mapping[str, str]) -> Iterator[d
         "K": run.K,
         "seed": run.seed,
     }
-    common |= {"run": run.name, "varied": getattr(run, "varied", ""), "kimg": 2.0}
+    common |= {"run": run.name, "varied": run.varied, "kimg": 2.0}
     value = 0.4 + 0.1 * np.random.default_rng(run.seed).random()
     for metric, compare in {**metrics, CHANCE: "chance"}.items():
         record = built_in(metric)
@@ -105,20 +116,6 @@ def _made_up(run: Run, params: Params, metrics: Mapping[str, str]) -> Iterator[d
         if compare == "kmeans":
             if run.K == 1 or model.needs_labels:
                 continue
-            yield {**row, "model": "kmeans", "run": run.name.replace(run.model, "kmeans")}
+            twin = replace(run, model="kmeans", varied="")  # as in scores.csv
+            yield {**row, "model": twin.model, "run": twin.name, "varied": twin.varied}
         yield row
-
-
-def evidence_of(
-    params: Params, datasets: Iterable[str], table: pd.DataFrame, sweep: pd.DataFrame
-) -> Evidence:
-    """The evidence of score tables on data sets of params.yaml."""
-    entries = {name: params.datasets[name] for name in datasets}
-    return Evidence(
-        table=table,
-        sweep=sweep,
-        baselines={name: m.baseline for name, m in params.models.items() if m.baseline},
-        properties={name: properties_of(model) for name, model in params.models.items()},
-        points={name for name, entry in entries.items() if entry.is_points},
-        classes={name: entry.source.n_classes or 0 for name, entry in entries.items()},
-    )

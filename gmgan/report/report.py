@@ -81,16 +81,8 @@ def report(
     trainings = {run: trained[run] for run in runs}
     of = {name: [run for run in runs if run.dataset == name] for name in settings.datasets}
     sections = [Section(name, of[name], table, sweep, material, settings) for name in of]
-    points = {name for name, dataset in settings.datasets.items() if dataset.is_points}
-    tested = Evidence(
-        table=table,
-        sweep=sweep,
-        baselines=settings.baselines,
-        properties={name: plan.properties_of(model) for name, model in settings.models.items()},
-        points=points,
-        classes={name: len(descriptions[name].classes) for name in settings.datasets},
-        compared={name: settings.compared_on(name) for name in of},
-    )
+    classes = {name: len(descriptions[name].classes) for name in settings.datasets}
+    tested = Evidence.of(settings, table, sweep, classes)
     verdicts = claims.evaluate(plan.load_plan(), tested)
     kinds = {name: dataset.source.kind for name, dataset in settings.datasets.items()}
     beside = published.beside(published.load_published(), table, kinds, settings.titles)
