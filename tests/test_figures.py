@@ -5,9 +5,10 @@ from itertools import combinations
 
 import matplotlib.colors
 import numpy as np
+import pandas as pd
 import pytest
 
-from gmgan.report import style
+from gmgan.report import figures, style
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 DEFICIENCIES = {
@@ -65,3 +66,28 @@ def test_coordinates_are_hundredths_and_labels_keep_their_digits():
     assert any("." in path for path in paths)
     assert not any(re.search(r"\.\d{3}", path) for path in paths)
     assert "p = 0.00123" in drawn
+
+
+def test_titles_of_neighbouring_panels_do_not_meet():
+    title = "GM-GAN, static, encoder, K = 10, sigma = 0.15, objective = hinge"
+    lines = style.wrapped(title, 2.4).splitlines()
+    assert " ".join(lines) == title
+    _, axes = style.make_panels(2, 2, (2.4, 2.0))
+    for axis in axes:
+        axis.set_title("\n".join(lines), fontsize=8)
+    left, right = (axis.title.get_window_extent() for axis in axes)
+    assert left.x1 < right.x0
+
+
+def test_a_sweep_by_two_extractors_shows_the_first_one():
+    rows = [
+        {"title": "GAN", "sigma_scale": scale, "metric": metric, "extractor": extractor}
+        | dict.fromkeys(("mean", "low", "high"), scale / 10 + offset)
+        for extractor, offset in (("first", 0.1), ("second", 0.5))
+        for metric in ("quality", "diversity")
+        for scale in (0.5, 1.0, 2.0)
+    ]
+    points, styles = pd.DataFrame(rows), style.looks([("GAN", "gan", 1)])
+    both = figures.sweep(points, styles)
+    assert both == figures.sweep(points[points.extractor == "first"], styles)
+    assert both != figures.sweep(points[points.extractor == "second"], styles)

@@ -19,7 +19,7 @@ from gmgan.evaluation.metrics import metric_of
 from gmgan.report import effects
 from gmgan.report.effects import values_of
 from gmgan.report.style import MOST_LINES, STYLE, Styles, legend_below, looks, make_panels, svg
-from gmgan.report.tables import value_text
+from gmgan.report.tables import of_one_extractor, value_text
 
 WIDE = 20  # positive values that differ by this factor or more are drawn on a logarithmic axis
 LONG = 5  # characters of the texts on an axis that have room side by side
@@ -90,7 +90,7 @@ def effect(scores: pd.DataFrame, axis: str, styles: Styles) -> str:
 
     scores (DataFrame): of gmgan.report.effects.effect. Returns SVG.
     """
-    scores = _of_one_extractor(scores)
+    scores = of_one_extractor(scores)
     values = values_of(scores[~scores.is_baseline], axis)
     titles = list(scores.title[~scores.is_baseline].unique())
     figure, axes = make_panels(scores.metric.nunique(), 3, (3.1, 2.4), (0, 0.5))
@@ -126,7 +126,7 @@ def heat_maps(scores: pd.DataFrame, x: str, y: str) -> str:
 
     scores (DataFrame): of gmgan.report.effects.grid. Returns SVG.
     """
-    scores = _of_one_extractor(scores)
+    scores = of_one_extractor(scores)
     columns, rows = values_of(scores, x), values_of(scores, y)
     size = (0.62 * (len(columns) + 1) + 1.1, 0.34 * (len(rows) + 1) + 0.9)
     grids = scores.groupby(["title", "metric"], sort=False)
@@ -182,12 +182,6 @@ def _heat_map(
     if max(map(len, texts[0])) > LONG + 3:
         panel.tick_params(axis="x", rotation=30)
     panel.set(xlabel=across, ylabel=down)
-
-
-def _of_one_extractor(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each metric's first extractor."""
-    first = scores.groupby("metric", sort=False).extractor.transform("first")
-    return scores[scores.extractor == first]
 
 
 def _is_number(values: list[Any]) -> bool:

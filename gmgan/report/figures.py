@@ -14,7 +14,17 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine, TightLayoutEngine
 
 from gmgan.evaluation.metrics import in_order, metric_of
 from gmgan.pixels import PALETTE
-from gmgan.report.style import COLOURS, STYLE, Styles, legend_below, log_scale, make_panels, svg
+from gmgan.report.style import (
+    COLOURS,
+    STYLE,
+    Styles,
+    legend_below,
+    log_scale,
+    make_panels,
+    svg,
+    wrapped,
+)
+from gmgan.report.tables import of_one_extractor
 
 CURVE_POINTS = 60  # of a line: more are hardly seen, and fill the page
 
@@ -61,7 +71,7 @@ def training_curves(histories: pd.DataFrame) -> str:
             if column == 0:
                 axis.set_ylabel(ylabel)
                 axis.legend(fontsize=7, loc="best")
-        pair[0].set_title(titles[i], fontsize=8)
+        pair[0].set_title(wrapped(titles[i], 2.4), fontsize=8)
         pair[1].set(xlabel="kimg", ylim=(0, 1))
     return svg(figure, TightLayoutEngine())
 
@@ -88,7 +98,7 @@ def scatters(
         x, y = points.T
         axis.scatter(x, y, s=1.5, lw=0, c=colours, rasterized=True)
         axis.set(xlim=side, ylim=side, aspect="equal", xticks=[], yticks=[])
-        axis.set_title(title, fontsize=8)
+        axis.set_title(wrapped(title, 2.4), fontsize=8)
     return svg(figure, TightLayoutEngine())
 
 
@@ -96,9 +106,12 @@ def scatters(
 def sweep(points: pd.DataFrame, styles: Styles) -> str:
     """Quality against diversity as sigma_scale goes, and each score against it.
 
-    points (DataFrame): title, sigma_scale, metric, mean, low, high. Lines are means over seeds,
-    bands their range, stars the scale of training. Returns SVG.
+    points (DataFrame): title, sigma_scale, metric, extractor, mean, low, high; the first extractor
+    is shown. Lines are means over seeds, bands their range, stars the scale of training. The plane
+    ends below the least diversity at sigma_scale .5 and more, so that the lines do not lie on each
+    other: smaller scales may give a normal prior very little. Returns SVG.
     """
+    points = of_one_extractor(points)
     shown = [metric for metric in in_order(points.metric) if "sweep" in metric.panels]
     scales = sorted(points.sigma_scale.unique())
     figure, (plane, *axes) = make_panels(len(shown) + 1, 3, (3.1, 2.6), (0, 0.5))
@@ -108,6 +121,9 @@ def sweep(points: pd.DataFrame, styles: Styles) -> str:
         star = {"ms": 11, "color": styles[title]["color"], "mec": "black"}
         plane.plot(means.quality[[1.0]], means.diversity[[1.0]], "*", **star)
     plane.set(xlabel="quality", ylabel="diversity")
+    wide = points[(points.metric == "diversity") & (points.sigma_scale >= 0.5)]["mean"]
+    margin = 0.1 * (wide.max() - wide.min()) + 0.005
+    plane.set_ylim(bottom=max(plane.get_ylim()[0], wide.min() - margin))
     for axis, metric in zip(axes, shown, strict=True):
         for title, line in points[points.metric == metric.name].groupby("title", sort=False):
             _means(axis, "sigma_scale", line, 0.15, **styles[title])
@@ -142,8 +158,10 @@ def convergence(curves: pd.DataFrame, styles: Styles) -> str:
 def contingencies(counts: pd.DataFrame, rows_label: str) -> str:
     """Shares of classes per component (or cluster), one panel a model: rows sum to 1.
 
-    counts (DataFrame): title, group, class, count; groups and classes in order. Returns SVG.
+    counts (DataFrame): title, group, class, count; groups and classes in order. Of several
+    `extractor` the first is shown. Returns SVG.
     """
+    counts = of_one_extractor(counts) if "extractor" in counts else counts
     tables = {
         title: rows.pivot_table(index="group", columns="class", values="count", sort=False)
         for title, rows in counts.groupby("title", sort=False)
@@ -157,7 +175,7 @@ def contingencies(counts: pd.DataFrame, rows_label: str) -> str:
         axis.set_yticks(range(table.shape[0]), table.index, fontsize=6)
         if max(len(str(name)) for name in table.columns) > 2:
             axis.tick_params(axis="x", rotation=90)
-        axis.set_title(title, fontsize=8)
+        axis.set_title(wrapped(title, 2.6), fontsize=8)
         axis.set(xlabel="class", ylabel="" if i % 4 else rows_label)
     bar = figure.colorbar(picture, ax=figure.axes, shrink=0.6, fraction=0.03, use_gridspec=False)
     bar.set_label("share of the row")

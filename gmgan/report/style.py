@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import textwrap
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -76,6 +77,11 @@ def make_panels(
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     return figure, list(axes.flat[:count])
+
+
+def wrapped(title: str, inches: float) -> str:
+    """A title of 8 points in lines that fit the width of a panel."""
+    return textwrap.fill(title, int(inches / 0.068), break_long_words=False)
 
 
 def log_scale(axis: Axes) -> None:

@@ -202,13 +202,20 @@ def _cell(
     return Cell(mean, half, len(values), text, key=key, note=_note(rows, metric, count))
 
 
+def of_one_extractor(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first extractor, of each metric where there are metrics."""
+    by = rows.metric if "metric" in rows else pd.Series("", rows.index)
+    return rows[rows.extractor == rows.extractor.groupby(by).transform("first")]
+
+
 def _note(rows: pd.DataFrame, metric: str, count: int | None) -> str:
     """The notes beside a score, without the values that vary by seed, and of how many seeds."""
     own = rows[rows.metric.eq(metric) & (rows.n_fake.eq(count) if count is not None else True)]
     flags = own.get("flag", pd.Series(dtype=str)).fillna("")
     noted = flags[flags != ""]
     texts = dict.fromkeys(re.sub(r" \([^)]*\)", "", each) for each in "; ".join(noted).split("; "))
-    return f"{'; '.join(texts)} ({len(noted)} of {len(own)} seeds)" if len(noted) else ""
+    seeds = "seed" if len(own) == 1 else "seeds"
+    return f"{'; '.join(texts)} ({len(noted)} of {len(own)} {seeds})" if len(noted) else ""
 
 
 def _marks(columns: list[pd.Series], metric: str, direction: int) -> list[str]:
