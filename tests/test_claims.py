@@ -163,7 +163,7 @@ def test_models_take_part_by_their_properties(rng):
     assert one.comparison.tolist() == ["mine.K10 against gan"]
     none = verdicts(table, plan, mine=supervised, other=supervised)
     assert none.verdict.tolist() == ["not tested"]
-    assert "mixture, unsupervised" in none.reason.iloc[0]
+    assert "has a mixture as its prior and no labels" in none.reason.iloc[0]
 
 
 def test_a_varied_loss_is_another_loss(rng, params):

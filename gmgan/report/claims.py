@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gmgan.report.comparisons import Evidence, Question, Row
-from gmgan.report.plan import Claim, Endpoint, Plan
+from gmgan.report.plan import WORDS, Claim, Endpoint, Plan
 from gmgan.report.statistics import (
     ALPHA,
     MOST_SEEDS,
@@ -138,7 +138,7 @@ def _why_not(endpoint: Endpoint, metric: str, evidence: Evidence) -> str:
         return f"no run of this suite has this score on {' or '.join(kinds)}"
     if endpoint.compare == "data-sets":
         return "it needs two data sets of one kind, each with several K from its number of classes"
-    return f"no run of this suite is of a model that is {', '.join(endpoint.models)}"
+    return f"no model of this suite has {' and '.join(WORDS[each] for each in endpoint.models)}"
 
 
 def _adjusted(rows: list[Row]) -> list[Row]:

@@ -5,6 +5,8 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from gmgan.evaluation.metrics import metric_of
+
 
 def render(template: str, **content: Any) -> str:
     """A template as one self-contained HTML document; text is escaped, figures are not."""
@@ -16,4 +18,5 @@ def render(template: str, **content: Any) -> str:
         lstrip_blocks=True,
         loader=FunctionLoader(lambda name: (folder / name).read_text()),
     )
+    environment.filters["label"] = lambda metric: metric_of(metric).label
     return environment.get_template(template).render(**content)

@@ -25,6 +25,17 @@ Property = Literal[
     "paper-loss",
     "other-loss",
 ]
+WORDS: dict[Property, str] = {  # of what a model has
+    "mixture": "a mixture as its prior",
+    "single": "one Gaussian as its prior",
+    "unsupervised": "no labels",
+    "supervised": "labels",
+    "learned-prior": "a learned prior",
+    "continues": "a training that continues another one",
+    "from-scratch": "a training from scratch",
+    "paper-loss": "the paper's losses",
+    "other-loss": "another loss, a penalty or an auxiliary network",
+}
 Comparison = Literal["baseline", "kmeans", "chance", "scales", "sweep", "data-sets"]
 
 

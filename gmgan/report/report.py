@@ -197,10 +197,20 @@ def _claim_rows(verdicts: pd.DataFrame, halves: dict[str, tuple[str, str]]) -> l
         row = {name: getattr(claim, name) for name in ("id", "title", "source", "ours")}
         row["summary"] = claims.summarise(own)
         row["halves"] = halves.get(claim.id)
-        row["untested"] = evidence.plain(own[own.comparison.isna()])
+        row["untested"] = _by_reason(own[own.comparison.isna()])
         row["comparisons"] = [each | {"trace": evidence.trace_of_claim(each)} for each in compared]
         rows.append(row)
     return rows
+
+
+def _by_reason(untested: pd.DataFrame) -> dict[str, list[str]]:
+    """{why there is no comparison: the scores}, the primary ones marked."""
+    scores: dict[str, list[str]] = {}
+    for row in untested.itertuples():
+        label = f"{metric_of(row.metric).label} ({row.role})"
+        if label not in scores.setdefault(row.reason, []):
+            scores[row.reason].append(label)
+    return scores
 
 
 def _published_rows(beside: pd.DataFrame) -> list[dict[str, Any]]:

@@ -202,10 +202,12 @@ class Section:
         columns = ["title", "metric", "kimg", "value"]
         return tables.over_seeds(pd.DataFrame(lines, columns=columns), columns[:3])
 
-    def _unreached(self) -> dict[str, int]:
-        """How many seeds of each model never reached 95 % of the modes."""
+    def _unreached(self) -> dict[str, tuple[int, int]]:
+        """How many seeds of each model never reached 95 % of the modes, and how many it has."""
         unreached = (run for run in self.runs if self.scored[run].reached_95_modes is False)
-        return dict(Counter(self.labels[run] for run in unreached))
+        seeds = Counter(self.labels[run] for run in self.runs)
+        counts = Counter(self.labels[run] for run in unreached)
+        return {label: (count, seeds[label]) for label, count in counts.items()}
 
     def _components(self) -> pd.DataFrame:
         lines = [
@@ -249,7 +251,8 @@ class Section:
             return frame[frame.title.isin(main)]
 
         def contingencies(frame: pd.DataFrame, label: str) -> str:
-            return figures.contingencies(frame[frame.seed == frame.seed.min()], label)
+            first = frame[frame.seed == frame.groupby("title").seed.transform("min")]
+            return figures.contingencies(first, label)
 
         draw: dict[str, Callable[[pd.DataFrame], str]] = {
             "sweep": lambda frame: figures.sweep(of_main(frame), styles),
