@@ -131,3 +131,38 @@ def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, t
     assert "exists already" in done.stderr
     done = project.gmgan("keep", "--suite", "quick", check=False)
     assert "suite quick is not finished" in done.stderr
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize(
+    ("edited", "old", "new", "stage", "file"),
+    [
+        ("gmgan/evaluation/generate.py", '"images": 1.0', '"images": 1.25', "score", "scores.json"),
+        ("params.yaml", "        - 0.25\n", "        - 0.5\n", "tradeoff", "tradeoff.json"),
+        ("params.yaml", "n_generated: 1000", "n_generated: 900", "cluster", "clusters.json"),
+    ],
+)
+def test_stale_scores_are_not_passed_on(finished, tmp_path, edited, old, new, stage, file):
+    project = finished.copy(tmp_path / "p")
+    project.edit(edited, old, new)
+    plan = project.plan("all")
+    assert stage in plan and "train" not in plan
+    for command in ("keep", "crate"):
+        out = tmp_path / command
+        done = project.gmgan(command, "--suite", "ci", "--out", out, check=False)
+        assert done.returncode == 2, command
+        assert f"{file} was made from other parameters or other code" in done.stderr
+        assert not out.exists()
+
+
+@pytest.mark.pipeline
+@pytest.mark.parametrize("name", ["scores.csv", "tradeoff.csv"])
+def test_a_table_that_is_older_than_its_scores_is_not_passed_on(finished, tmp_path, name):
+    project = finished.copy(tmp_path / "p")
+    table = project.folder / "results" / name
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]))
+    for command in ("keep", "crate"):
+        done = project.gmgan(command, "--suite", "ci", "--out", tmp_path / "out", check=False)
+        assert done.returncode == 2, command
+        assert f"{name} is not what the scores of its runs give now; snakemake" in done.stderr

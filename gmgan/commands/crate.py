@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gmgan import __version__
+from gmgan.commands.finished import check_finished
 from gmgan.errors import GmganError
 from gmgan.pipeline import grid
 from gmgan.pipeline.files import atomic_folder
@@ -38,8 +39,8 @@ WEIGHTS = {("train", "weights"): "Weights"}
 def crate(runner: Runner, suite: str, out: Path, weights: bool) -> None:
     """Write the folder `out`; weights: whether those of the models go in too.
 
-    Raises GmganError if the suite is not finished, a file of a run is damaged or out of date, or
-    the library rocrate is missing.
+    Raises GmganError if the suite is not finished, a file of a run is damaged or out of date, its
+    scores do not fit code and settings, or the library rocrate is missing.
     """
     try:
         from rocrate.model.contextentity import ContextEntity
@@ -51,12 +52,7 @@ def crate(runner: Runner, suite: str, out: Path, weights: bool) -> None:
     for run in runs:
         for (stage, output), text in {**RUN, **(WEIGHTS if weights else {})}.items():
             chosen.append((runner.job(stage, run=run), output, f"{text} of {run}"))
-    missing = [
-        path for job, output, _ in chosen if not (path := runner.outputs(job)[output]).exists()
-    ]
-    if missing:
-        cure = f"snakemake --cores all --config suite={suite} -- all"
-        raise GmganError(f"suite {suite} is not finished: no {missing[0]}; {cure}")
+    check_finished(runner, suite, [runner.outputs(job)[output] for job, output, _ in chosen])
     for job, output, _ in chosen:
         if job.stage.carrier:  # tables and page have no stamp
             runner.load(Ref(job.stage, output, job.key))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from gmgan.errors import GmganError
+from gmgan.commands.finished import check_finished
 from gmgan.pipeline import grid
 from gmgan.pipeline.files import atomic_folder, write_text
 from gmgan.pipeline.runner import Runner
@@ -23,7 +23,7 @@ ABOUT = """# {suite}: {title}
 Written by `gmgan keep --suite {suite}`. To make it again:
 
 ```sh
-{command}
+snakemake --cores all --config suite={suite} -- all
 ```
 
 - {runs} trained models; {status}
@@ -41,7 +41,8 @@ def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool 
     """Copy the results into `out`, by default results/reference/SUITE; returns that folder.
 
     only_scores: no page, tables and figures, which take 25 MB for 70 runs on images. Raises
-    GmganError if the suite is not finished or the folder exists.
+    GmganError if the suite is not finished, its scores do not fit code and settings, or the folder
+    exists.
     """
     out = out or runner.results / "reference" / suite
     paths = [
@@ -49,14 +50,11 @@ def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool 
         for stage, outputs in (SCORES if only_scores else KEPT).items()
         for output in outputs
     ]
-    missing = next((path for path in paths if not path.exists()), None)
-    command = f"snakemake --cores all --config suite={suite} -- all"
-    if missing:
-        raise GmganError(f"suite {suite} is not finished: no {missing}; {command}")
+    check_finished(runner, suite, paths)
     records = [
         runner.read("train", "record", run=run) for run in grid.suite_runs(runner.params, suite)
     ]
-    about = _about(runner, suite, command, out, records)
+    about = _about(runner, suite, out, records)
     with atomic_folder(out) as folder:
         for path in paths:
             if path.is_dir():
@@ -72,9 +70,7 @@ def _left_out(_: str, names: list[str]) -> list[str]:
     return [name for name in names if name.endswith(LEFT_OUT)]
 
 
-def _about(
-    runner: Runner, suite: str, command: str, out: Path, records: list[TrainingRecord]
-) -> str:
+def _about(runner: Runner, suite: str, out: Path, records: list[TrainingRecord]) -> str:
     made_by = [record.stamp.provenance for record in records if record.stamp]
     hosts = (made["host"] for made in made_by)
     failed = Counter(record.status for record in records if record.status != "ok")
@@ -82,7 +78,6 @@ def _about(
     return ABOUT.format(
         suite=suite,
         title=runner.params.suites[suite].title,
-        command=command,
         runs=len(records),
         status=status or "all finished",
         images=sum(record.kimg for record in records),
