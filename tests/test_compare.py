@@ -105,9 +105,12 @@ def test_suites_stand_beside_each_other_and_compare(finished, tmp_path):
 def test_kept_results_compare_with_the_suite_that_they_are_copies_of(finished, tmp_path):
     project = finished.copy(tmp_path / "p")
     kept = project.folder / project.gmgan("keep", "--suite", "ci").stdout.strip()
+    linked = re.findall(r'href="((?:figures|tables)/[^"]+)"', (kept / "report.html").read_text())
+    assert linked
+    assert all((kept / path).exists() for path in linked)
     assert kept == project.folder / "results/reference/ci"
     suite = project.folder / "results"
-    for name in ("scores.csv", "report.html", "tradeoff.csv", "metrics.json"):
+    for name in ("scores.csv", "tradeoff.csv", "metrics.json"):
         assert (kept / name).read_bytes() == (suite / name).read_bytes()
     assert (kept / "params.yaml").read_bytes() == (project.folder / "params.yaml").read_bytes()
     figures = [path for path in (kept / "figures").rglob("*") if path.is_file()]

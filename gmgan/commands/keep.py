@@ -1,5 +1,6 @@
 """Keep the small results of a finished suite, to be committed: page, scores, tables, figures."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ KEPT = {  # stages of the suite -> their outputs
 }
 # PDF copies of SVG figures; losses and counts of clusters, which the page shows; Snakemake's marks.
 LEFT_OUT = (".pdf", ".training.csv", ".training.svg", ".clusters.csv", ".snakemake_timestamp")
+LINK = re.compile(r'<a href="((?:figures|tables)/[^"]+)">(.*?)</a>')
 ABOUT = """# {suite}: {title}
 
 Written by `gmgan keep --suite {suite}`. To make it again:
@@ -61,9 +63,16 @@ def keep(runner: Runner, suite: str, out: Path | None = None, only_scores: bool 
                 shutil.copytree(path, folder / path.name, ignore=_left_out)
             else:
                 shutil.copyfile(path, folder / path.name)
+        for page in folder.glob("*.html"):
+            write_text(page, without_dead_links(page.read_text(), folder))
         shutil.copyfile(runner.params_file, folder / "params.yaml")
         write_text(folder / "README.md", about)
     return out
+
+
+def without_dead_links(page: str, folder: Path) -> str:
+    """A page with plain text in place of links to files that are not in its folder."""
+    return LINK.sub(lambda link: link[0] if (folder / link[1]).exists() else link[2], page)
 
 
 def _left_out(_: str, names: list[str]) -> list[str]:
