@@ -18,6 +18,13 @@ def test_a_log_gets_few_plain_lines():
     assert log.getvalue() == "a run: 3 of 3 kimg  D 1.0\n"
 
 
+def test_large_counts_have_all_their_digits():
+    log = io.StringIO()
+    with Progress(10_000, "features", "images", stream=log) as progress:
+        progress.update(10_000)
+    assert log.getvalue() == "features: 10,000 of 10,000 images\n"
+
+
 def test_a_terminal_gets_a_bar():
     terminal = Terminal()
     with Progress(3.0, "a run", "kimg", start=1.0, stream=terminal) as progress:

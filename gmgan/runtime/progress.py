@@ -25,6 +25,7 @@ class Progress:
     ) -> None:
         self.stream = stream or sys.stderr
         self.total, self.description, self.unit = total, description, unit
+        self.form = ",.0f" if total >= 1000 else ".4g"  # of counts
         self.count = start
         self.seconds_between_lines = seconds_between_lines
         self.last_line = time.monotonic()
@@ -38,8 +39,8 @@ class Progress:
                 unit=unit,
                 file=self.stream,
                 dynamic_ncols=True,
-                bar_format="{desc} {percentage:3.0f}% |{bar}| {n:.4g} of {total:.4g} {unit} "
-                "[{elapsed}<{remaining}{postfix}]",
+                bar_format=f"{{desc}} {{percentage:3.0f}}% |{{bar}}| {{n:{self.form}}} of "
+                f"{{total:{self.form}}} {{unit}} [{{elapsed}}<{{remaining}}{{postfix}}]",
             )
 
     def __enter__(self) -> Self:
@@ -65,7 +66,8 @@ class Progress:
         self.last_line = time.monotonic()
         note = f"  {self.note}" if self.note else ""
         print(
-            f"{self.description}: {self.count:.4g} of {self.total:.4g} {self.unit}{note}",
+            f"{self.description}: {self.count:{self.form}} of {self.total:{self.form}} "
+            f"{self.unit}{note}",
             file=self.stream,
             flush=True,
         )
