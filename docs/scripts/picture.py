@@ -42,11 +42,13 @@ def draw() -> None:
     middle.set_yticks(range(shares.shape[0]), shares.index)
     for title, of in means.groupby("title", sort=False):
         of = of.droplevel(0)
-        (line,) = right.plot(of.diversity, of.quality, "o-", ms=3, lw=1.2, label=title)
-        right.plot(of.diversity[1.0], of.quality[1.0], "*", ms=11, color=line.get_color())
+        (line,) = right.plot(of.quality, of.diversity, "o-", ms=3, lw=1.2, label=title)
+        right.plot(of.quality[1.0], of.diversity[1.0], "*", ms=11, color=line.get_color())
     right.set(
-        title="as sigma_scale varies (star: as trained)", xlabel="diversity", ylabel="quality"
+        title="as sigma_scale varies (star: as trained)", xlabel="quality", ylabel="diversity"
     )
+    wide = means[means.index.get_level_values("sigma_scale") >= 0.5].diversity
+    right.set_ylim(bottom=wide.min() - 0.01)  # smaller scales leave a normal prior with one image
     right.legend(frameon=False, fontsize=8)
     figure.savefig(OUT, dpi=100, pil_kwargs={"optimize": True})
 
