@@ -29,6 +29,7 @@ from gmgan.evaluation.features import real_features
 from gmgan.evaluation.frechet import fid
 from gmgan.evaluation.neighbours import precision_recall
 from gmgan.evaluation.samples import Samples
+from gmgan.pipeline.checks import suite_mistakes
 from gmgan.pipeline.runner import Runner
 from gmgan.records import ExtractorDescription
 
@@ -187,6 +188,26 @@ def test_a_stored_extractor_gives_the_features_of_the_trained_one(params, stored
     weights, _ = read_arrays(stored)
     net = load_extractor(TypeAdapter(ExtractorDescription).validate_python(about), weights)
     assert np.array_equal(features["test"], extract(net, data["test"], "cpu")[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, None),
+        ({"trained_on": "fashion-mnist"}, "'kept' knows 10 classes of 'fashion-mnist'"),
+        ({"n_classes": 7}, "'kept' knows 7 classes of 'digits'"),
+    ],
+)
+def test_a_classifier_of_other_classes_is_refused_before_the_first_job(
+    params, stored, tmp_path, change, words
+):
+    copy = tmp_path / stored.name
+    copy.write_bytes(stored.read_bytes())
+    about = read_json(stored.with_suffix(".json")) | change
+    copy.with_suffix(".json").write_text(json.dumps(about))
+    params = with_stored(params, tmp_path, stored_extractor(copy)).params
+    mistakes = [text for _, text in suite_mistakes(params, "quick", tmp_path / "results")]
+    assert [words in text for text in mistakes] == ([True] if words else [])
 
 
 def test_a_damaged_or_missing_stored_extractor_is_refused(params, stored, tmp_path):
