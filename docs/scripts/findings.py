@@ -204,9 +204,9 @@ def rare_class(suite: str) -> str:
     return _markdown(["model", "seeds", *spreads], rows)
 
 
-def rivals(dataset: str) -> str:
-    """Clustering by other methods on the same images."""
-    table = pd.read_csv(REFERENCE / f"{dataset}-rivals.tsv", sep="\t")
+def clusterings(name: str) -> str:
+    """What gmgan cluster-rivals or gmgan cluster-consensus printed into NAME.tsv."""
+    table = pd.read_csv(REFERENCE / f"{name}.tsv", sep="\t")
     scores = ["cluster_acc", "cluster_nmi", "cluster_acc_all", "cluster_nmi_all"]
     rows = [
         [method, str(seeds.seed.count() or ""), *(_spread(seeds[score]) for score in scores)]
@@ -245,7 +245,7 @@ def _markdown(heads: list[str], rows: list[list[str]]) -> str:
 
 WRITERS = (
     *(search, agreement, runs, components, headline),
-    *(claims, comparisons, curves, rare_class, rivals),
+    *(claims, comparisons, curves, rare_class, clusterings),
 )
 TABLES = {each.__name__: each for each in WRITERS}
 MARKED = re.compile(
