@@ -1,12 +1,15 @@
 """Calls functions in parallel, in forks of this process."""
 
-import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import active_children, get_context
 from typing import Any
 
+from gmgan.errors import GmganError
 from gmgan.runtime.lifetime import end_with
 
 _functions: Sequence[Callable[[], Any]] = []
@@ -16,14 +19,29 @@ def in_parallel(functions: Sequence[Callable[[], Any]], processes: int) -> list[
     """Results of functions without arguments, in their order; `processes` of them at a time.
 
     Forks share what the functions refer to, so only results are copied. Where processes do not
-    fork (all but Linux) the functions are called one after the other.
+    fork (all but Linux) the functions are called one after the other. Raises GmganError if a fork
+    was killed.
     """
     global _functions
-    if min(processes, len(functions)) < 2 or sys.platform != "linux":
+    processes = min(processes, len(functions))
+    if processes < 2 or sys.platform != "linux":
         return [function() for function in functions]
-    _functions = functions
-    with multiprocessing.get_context("fork").Pool(processes, _be_quiet, [os.getpid()]) as pool:
-        return pool.map(_call, range(len(functions)), chunksize=1)
+    _functions, others = functions, active_children()
+    with ProcessPoolExecutor(processes, get_context("fork"), _be_quiet, (os.getpid(),)) as pool:
+        try:
+            results = [pool.submit(_call, number) for number in range(len(functions))]
+            return [result.result() for result in results]
+        except BrokenProcessPool as error:
+            raise GmganError(
+                "a process that drew figures was killed, probably for lack of memory; draw fewer "
+                "at a time (gmgan report --processes 1, snakemake --set-threads report=1) or "
+                "allow more (snakemake --set-resources report:mem_mb=8000)"
+            ) from error
+        except BaseException:
+            for fork in active_children():
+                if fork not in others:
+                    fork.terminate()  # else the pool waits for what it has begun
+            raise
 
 
 def _be_quiet(parent: int) -> None:
