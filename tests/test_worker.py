@@ -2,16 +2,20 @@
 
 import json
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from gmgan.runtime.client import DIED, submit
+from gmgan.runtime import client
+from gmgan.runtime.client import DIED, address, submit
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers fork on Linux only")
 
@@ -123,6 +127,66 @@ def test_the_whole_package_is_loaded():
 def test_a_missing_worker_is_no_error(project):
     done = project.gmgan("list", "--suite", "ci", GMGAN_WORKER="/nonexistent/worker")
     assert "toy-ring-ci.gan.K1.s0" in done.stdout
+
+
+@pytest.mark.parametrize("sent", [b"", bytes([1, 2, 3]), b"[" * 500])
+def test_a_client_that_dies_while_it_sends_leaves_no_process(tmp_path, sent):
+    """It has said that 1,000 bytes follow, if anything."""
+    name = f"gmgan-test-{secrets.token_hex(8)}"
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "gmgan.runtime.worker", name, str(os.getpid())]
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+    jobs = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not listens(name):
+        time.sleep(0.02)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address(name))
+    if len(sent) > 3:
+        socket.send_fds(connection, [(1000).to_bytes(8, "big")], [0, 1, 2])
+    connection.sendall(sent)
+    until = time.monotonic() + 30
+    while not jobs.read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert jobs.read_text()
+    connection.close()
+    until = time.monotonic() + 5
+    while jobs.read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    left = jobs.read_text()
+    process.kill()
+    process.wait()
+    assert not left
+    assert log.read_text() == ""
+
+
+@pytest.mark.parametrize("moment", ["before", "within"])
+def test_without_a_worker_that_dies_while_it_is_sent_a_job_the_client_runs_it(monkeypatch, moment):
+    name = f"gmgan-test-{secrets.token_hex(8)}"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address(name))
+    listener.listen()
+    closed = threading.Event()
+
+    def die():
+        connection, _ = listener.accept()
+        if moment == "within":
+            connection.recv(100)
+        connection.close()
+        closed.set()
+
+    def is_own(connection):
+        assert moment == "within" or closed.wait(10)
+        return True
+
+    monkeypatch.setattr(client, "is_own", is_own)
+    thread = threading.Thread(target=die)
+    thread.start()
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert submit(name, ["x" * 10_000_000]) is None  # more than a socket's buffer holds
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    thread.join()
+    listener.close()
 
 
 def prepare_long_training(project):

@@ -36,7 +36,11 @@ def submit(name: str, arguments: list[str]) -> int | None:
     if not is_own(connection):
         return None
     request = json.dumps([arguments, os.getcwd(), dict(os.environ)]).encode()
-    socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
+    try:
+        socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
+        connection.sendall(request)
+    except ConnectionError:
+        return None
 
     received = []
 
@@ -45,7 +49,6 @@ def submit(name: str, arguments: list[str]) -> int | None:
         with suppress(OSError):  # the job may just have ended
             connection.send(bytes([number]))
 
-    connection.sendall(request)
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         status = connection.recv(1)

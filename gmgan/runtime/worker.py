@@ -141,14 +141,20 @@ def _run_job(connection: socket.socket, code: dict[Path, int], worker: int) -> N
 
 
 def _become_client(connection: socket.socket) -> list[str]:
-    """Take over the files, folder and environment of the client; returns its arguments."""
+    """Take over the files, folder and environment of the client; returns its arguments.
+
+    Ends the process if the client has died before it sent them all.
+    """
     head, files, _, _ = socket.recv_fds(connection, 8, 3)
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    length, body = int.from_bytes(head, "big"), b""
-    while len(body) < length:
-        body += connection.recv(length - len(body))
+    length, body, last = int.from_bytes(head, "big"), b"", head
+    while last and len(body) < length:
+        last = connection.recv(length - len(body))
+        body += last
+    if not last:
+        sys.exit(1)
     arguments, folder, environment = json.loads(body)
     os.chdir(folder)
     os.environ.clear()
