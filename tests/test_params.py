@@ -427,11 +427,23 @@ def test_run_names_go_both_ways(params):
         ("digits.gan.K3.s0", "K must be 1, got 3"),
         ("digits.gmgan-supervised.K9.s0", "K = 9 is below the number of classes 10"),
         ("stl10-unlabelled.acgan.K1.s0", "needs class labels"),
+        (
+            "digits.gmgan-static.K10001.s0",
+            "K: at most 10,000: every component or class needs samples of its own (got 10001)",
+        ),
+        ("digits.gmgan-static.K10000000000000.s0", "K: at most 10,000: every component or cl"),
+        ("digits.gan.K1.s4294967296", "seed: at most 4,294,967,295: a seed has 32 bits (got 429"),
+        (f"digits.gan.K1.s{'9' * 5000}", "with PARAMETER=VALUE before .s<seed> if it varies some"),
     ],
 )
 def test_impossible_runs(params, name, message):
     with pytest.raises(GmganError, match=re.escape(message)):
         grid.parse_run(params, name)
+
+
+def test_the_largest_numbers_of_params_may_stand_in_a_name(params):
+    for name in ("digits.gmgan-static.K10000.s0", "digits.gan.K1.s4294967295"):
+        assert grid.parse_run(params, name).name == name
 
 
 def test_settings_are_the_data_sets_changed_by_the_models(params):

@@ -11,20 +11,29 @@ from typing import Any
 from pydantic import ValidationError
 
 from gmgan.config import vary
+from gmgan.config.base import Groups, Strict
 from gmgan.config.models import Encoder, Mixture, Model, PluginEntry
-from gmgan.config.params import Cells, Params
+from gmgan.config.params import Cells, Params, Seed
 from gmgan.config.run import Run, RunSettings
 from gmgan.config.values import Values, parse, shown, value_of
 from gmgan.errors import GmganError
 
 _RUN_NAME = re.compile(
-    r"(?P<dataset>[a-z0-9-]+)\.(?P<model>[a-z0-9-]+)\.K(?P<K>\d+)(\.(?P<varied>.+))?\.s(?P<seed>\d+)"
+    r"(?P<dataset>[a-z0-9-]+)\.(?P<model>[a-z0-9-]+)\.K(?P<K>\d{1,20})"
+    r"(\.(?P<varied>.+))?\.s(?P<seed>\d{1,20})"
 )
 _FORM = (
     "DATASET.MODEL.K<components>.s<seed>, with PARAMETER=VALUE before .s<seed> if it varies some"
 )
 _LONGEST_NAME = 119
 _OF_NETWORKS = ("network", "generator", "discriminator")  # sections that decide their layers
+
+
+class _Numbers(Strict):
+    """The numbers of a run, as suites in params.yaml may have them."""
+
+    K: Groups
+    seed: Seed
 
 
 def parse_run(params: Params, name: str) -> Run:
@@ -92,6 +101,7 @@ def check_run(params: Params, run: Run) -> None:
     params.lookup("models", run.model)
     params = vary.of_run(params, run)
     model = params.models[run.model]
+    _check_numbers(run)
     if len(run.name) > _LONGEST_NAME:
         raise GmganError(
             f"{run.name}: a run's name has at most {_LONGEST_NAME} characters, this one has "
@@ -99,8 +109,6 @@ def check_run(params: Params, run: Run) -> None:
         )
     n_classes = dataset.source.n_classes
     labelled = n_classes is not None or dataset.source.kind == "images"
-    if run.K < 1:
-        raise GmganError(f"{run.name}: K must be at least 1, got {run.K}")
     if model.prior.kind == "normal" and run.K != 1:
         raise GmganError(
             f"{run.name}: model '{run.model}' has one normal prior, so K must be 1, got {run.K}"
@@ -117,6 +125,17 @@ def check_run(params: Params, run: Run) -> None:
         )
 
     _check_combination(params, run)
+
+
+def _check_numbers(run: Run) -> None:
+    """Raise GmganError if a suite in params.yaml could not have these numbers."""
+    if run.K < 1:
+        raise GmganError(f"{run.name}: K must be at least 1, got {run.K}")
+    try:
+        _Numbers(K=run.K, seed=run.seed)
+    except ValidationError as error:
+        lines = (f"{run.name}: {e['loc'][0]}: {e['msg']}" for e in error.errors())
+        raise GmganError("\n".join(lines)) from error
 
 
 def _check_combination(params: Params, run: Run) -> None:
