@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,9 +21,11 @@ from gmgan.config.loader import load
 from gmgan.errors import GmganError
 from gmgan.pipeline import files
 from gmgan.pipeline.artifacts import Arrays, Damaged, Json, hash_file
+from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import parse_run
 from gmgan.pipeline.runner import Runner
 from gmgan.pipeline.stages import STAGES
+from gmgan.pipeline.targets import job_of
 from gmgan.records import Explored, Generated, Score, Scores
 
 STAMP = {"fingerprint": "f", "provenance": {}, "files": {}}
@@ -51,6 +54,30 @@ def test_jobs_come_after_what_they_read(params):
         seen.add(job)
     parents = [job for job in seen if str(job).startswith("train mnist-finetune.gan-mlp")]
     assert len(parents) == 6  # two budgets, three seeds
+
+
+@pytest.mark.parametrize(
+    ("file", "near"),
+    [
+        ("runs/digits.gmgan-static.K7.s0/scores.csv", "runs/digits.gmgan-static.K7.s0/scores.json"),
+        ("runs/digits.gan.K1.s0/history.cvs", "runs/digits.gan.K1.s0/history.csv"),
+        ("runs/nonsense/scores.csv", None),
+        ("score.csv", "scores.csv"),
+        ("mnist/score.csv", "mnist/scores.csv"),
+        ("archives/scores.csv", None),
+    ],
+)
+def test_targets_that_no_stage_makes_name_only_near_ones_that_one_makes(params, file, near):
+    suite = "mnist" if file.startswith("mnist/") else params.suite
+    with pytest.raises(GmganError) as caught:
+        job_of(Graph(params), Path("results") / file, suite)
+    said, _, names = str(caught.value).partition("; did you mean ")
+    assert said == f"no stage makes results/{file}"
+    named = [name for name in names.removesuffix("?").split(" or ") if name]
+    assert named[:1] == ([f"results/{near}"] if near else [])
+    for name in named:
+        job = job_of(Graph(params), Path(name), suite)
+        assert name in map(str, Graph(params).outputs(job).values())
 
 
 # --- artifacts ------------------------------------------------------------------------------------

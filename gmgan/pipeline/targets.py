@@ -18,6 +18,17 @@ def job_of(graph: Graph, path: Path, suite: str) -> Job:
     Raises GmganError if no stage makes such a file, or its run, data set or extractor does not
     exist.
     """
+    if job := _maker(graph, path, suite):
+        return job
+    files = {template.rpartition("/")[2] for _, template, _ in _patterns()}
+    similar = get_close_matches(path.name, {file for file in files if "{" not in file})
+    near = [str(each) for each in map(path.with_name, similar) if _is_made(graph, each, suite)]
+    cure = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise GmganError(f"no stage makes {path}{cure}")
+
+
+def _maker(graph: Graph, path: Path, suite: str) -> Job | None:
+    """The job that makes a file, None if no stage makes such a file."""
     name = path.relative_to(graph.results).as_posix()
     owner = next((s for s in graph.params.suites if name.startswith(f"{s}/")), graph.params.suite)
     name = name.removeprefix(f"{owner}/")
@@ -29,12 +40,14 @@ def job_of(graph: Graph, path: Path, suite: str) -> Job:
                 return graph.job(stage, suite=suite, **match.groupdict())
             except GmganError as error:
                 raise GmganError(f"{path}: {error}") from error
-    folder, _, file = name.rpartition("/")
-    files = (template.rpartition("/")[2] for _, template, _ in _patterns())
-    near = get_close_matches(file, {name for name in files if "{" not in name})
-    near = [f"{graph.results}/{folder}/{each}" for each in near]
-    cure = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise GmganError(f"no stage makes {path}{cure}")
+    return None
+
+
+def _is_made(graph: Graph, path: Path, suite: str) -> bool:
+    try:
+        return _maker(graph, path, suite) is not None
+    except GmganError:  # such a file of a run that does not exist, or of another suite
+        return False
 
 
 @cache
