@@ -536,9 +536,8 @@ def _list(state: State, suite: str | None) -> None:
     "compare",
     "Say what changed between two suites, two revisions, or a suite and reference results.",
     [],
-    "quick mnist-short",
     "mnist-reference reference/mnist-reference",
-    "HEAD~1: quick",
+    "HEAD~1:reference/mnist-reference reference/mnist-reference",
 )
 @click.argument("a")
 @click.argument("b")

@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import read_json
+from conftest import ROOT, read_json
 from scipy import stats
 
+from gmgan.cli import commands
+from gmgan.pipeline.grid import suite_runs
 from gmgan.report.compare import compare, only_in, summary
 
 
@@ -70,6 +72,33 @@ def test_what_cannot_be_tested_says_why():
     assert only_in(varied, table(BEFORE)) == ["digits.gan.K1.latent.sigma=0.1"]
     both = pd.concat([table(BEFORE), table(BEFORE, model="acgan")])
     assert only_in(both, table(BEFORE)) == ["digits.acgan.K1"]
+
+
+def test_nothing_in_both_says_why(project):
+    for name, rows in (("a", table(BEFORE)), ("b", table(BEFORE, dataset="mnist"))):
+        rows.to_csv(project.folder / f"{name}.csv", index=False)
+    done = project.gmgan("compare", "a.csv", "b.csv")
+    assert done.stdout.splitlines()[0] == "0 scores in both: none"
+    (said,) = (line for line in done.stderr.splitlines() if "nothing could be compared" in line)
+    assert "the same data set, model, K, metric, extractor" in said
+    assert "compared" not in project.gmgan("compare", "a.csv", "a.csv").stderr
+
+
+def data_sets(params, name):
+    """Those of a side of `gmgan compare` that a clone has or can make."""
+    revision, _, place = name.rpartition(":")
+    if revision or name.startswith("reference/"):
+        return set(pd.read_csv(ROOT / "results" / place / "scores.csv").dataset)
+    return {run.dataset for run in suite_runs(params, name)}
+
+
+@pytest.mark.parametrize("page", ["README.md", "gmgan compare --help"])
+def test_the_examples_compare_suites_that_share_a_data_set(params, page):
+    text = commands.commands["compare"].epilog if "--help" in page else (ROOT / page).read_text()
+    examples = re.findall(r"gmgan compare (\S+) (\S+)", text)
+    assert examples
+    for a, b in examples:
+        assert data_sets(params, a) & data_sets(params, b), (a, b)
 
 
 @pytest.mark.pipeline

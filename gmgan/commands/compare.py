@@ -3,6 +3,7 @@
 import io
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,10 @@ from gmgan.report.compare import CELL, SCORE, compare, only_in, summary
 from gmgan.report.tables import as_csv
 
 SHOWN = 20  # rows on the terminal
+NOTHING = (
+    "nothing could be compared: no score has the same data set, model, K, metric, extractor, split "
+    "and counts in both"
+)
 
 
 def compare_results(runner: Runner, a: str, b: str) -> list[str]:
@@ -28,6 +33,8 @@ def compare_results(runner: Runner, a: str, b: str) -> list[str]:
     """
     tables = [_scores(runner, name) for name in (a, b)]
     rows = compare(*tables)
+    if rows.empty:
+        print(f"gmgan: warning: {NOTHING}", file=sys.stderr)
     only = {name: only_in(*sides) for name, sides in ((a, tables), (b, tables[::-1]))}
     name = f"{_file_name(a)}..{_file_name(b)}"
     folder = runner.results / "compare"
