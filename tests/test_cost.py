@@ -98,11 +98,19 @@ def test_speeds_of_another_precision_device_or_of_failures_do_not_count(runner):
 
 def test_totals_say_what_is_unknown(runner):
     text = printed(runner, "mnist-short")
-    assert "at least 0 core-hours" in text
+    # without clustering for GAN: 3 x 6 + 3 x 7 jobs
+    assert "never timed here: 39 of 39 jobs of runs\n" in text
+    assert "expected on cpu, 1 thread a job: unknown\n" in text
     assert "no speed was measured for 6 runs" in text
     assert "no time was measured for 6 runs" in text
     finished_run(runner, "mnist-short.gan.K1.s0", 500.0, seconds=36.0)
+    *_, never, expected, _, _ = printed(runner, "mnist-short").splitlines()
+    # the mixture's clustering was not seen; its training has no speed
+    assert never == "never timed here: 6 of 39 jobs of runs"
+    hours = 3 * 1200 / 3600 + 3 * 5 * 36 / 3600
+    assert f"at least {hours:.3g} core-hours" in expected
     finished_run(runner, "mnist-short.gmgan-static.K10.s0", 250.0, seconds=36.0)
+    assert "never timed" not in printed(runner, "mnist-short")
     # 3 x (600,000 / 500 + 600,000 / 250) s; sample, features, score, tradeoff, explore, cluster
     hours = 3 * (1200 + 2400) / 3600 + 3 * (5 + 6) * 36 / 3600
     assert f"expected on cpu, 1 thread a job: {hours:.3g} core-hours" in printed(

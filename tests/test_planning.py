@@ -71,6 +71,21 @@ def test_power_takes_the_spread_of_scored_runs(params):
     assert row.power_5 == pytest.approx(power_at([5], row.spread, 0.0, 0.2, 2)[0, 0])
 
 
+def test_unknown_spreads_have_a_reason(project):
+    done = project.gmgan("power", "--suite", "quick")
+    rows = len(done.stdout.splitlines()) - 1
+    said = done.stderr.splitlines()[0]
+    assert said.startswith(f"gmgan: {rows} of {rows} spreads are unknown: suite quick has no ")
+    assert said.endswith("make them: snakemake --cores all --config suite=quick -- all")
+    scores = project.folder / "results" / "ci" / "scores.csv"
+    scores.parent.mkdir(parents=True)
+    rows = pd.DataFrame([{name: "" for name in EMPTY}]).assign(dataset="digits-ci", K=1, seed=0)
+    for name in ("scores.csv", "tradeoff.csv"):
+        rows.assign(kimg=1.0, value=1.0).to_csv(scores.with_name(name), index=False)
+    said = project.gmgan("power", "--suite", "ci").stderr.splitlines()[0]
+    assert ": one seed has no spread; raise `seeds` of suite ci" in said
+
+
 def test_the_simulated_rates_of_the_documentation_hold():
     """Error rates of 400 families are at most .05 within three standard errors."""
     page = (ROOT / "docs" / "statistics.md").read_text()

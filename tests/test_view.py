@@ -87,8 +87,26 @@ def test_a_dry_run_is_one_screen():
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 200
     assert lines[1] == "6,000 jobs: sample 2,000, score 2,000, train 2,000"
-    assert "by measured times 2000 h 0 min on one core; 4,000 jobs were never" in "\n".join(lines)
+    assert lines[-2] == (
+        "4,000 of 6,000 jobs were never measured here; the others take 2000 h 0 min on one core by "
+        "measured times"
+    )
     assert summary("s", [], lambda job: None)[1].startswith("nothing to do")
+
+
+@pytest.mark.parametrize(
+    ("train", "score", "said"),
+    [
+        (None, None, "no such job was measured here yet"),
+        (0.1, None, "3 of 7 jobs were never measured here; the others take under 1 s on one core"),
+        (90.0, 10.0, "by measured times 5 min 0 s on one core"),
+    ],
+)
+def test_a_dry_run_gives_no_time_where_nothing_was_measured(train, score, said):
+    seconds = {"train": train, "score": score, "all": 0.0}  # `all` runs nothing
+    lines = summary("suite s", [*JOBS, Job("all", {})], lambda job: seconds[job.rule])
+    assert lines[-2].startswith(said)
+    assert " 0 s" not in lines[-2].replace("5 min 0 s", "")
 
 
 def test_the_last_line_of_a_log_is_the_reason(tmp_path):

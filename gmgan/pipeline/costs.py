@@ -29,7 +29,8 @@ _SECONDS = re.compile(r"^gmgan (?:\S+): ([\d.]+) s, peak memory", re.MULTILINE)
 class Cost:
     """The runs of one data set and model with the same varied values.
 
-    Hours are per run, None where nothing was measured.
+    Hours are per run, None where nothing was measured; jobs, untimed: its jobs, and those of them
+    that were never timed.
     """
 
     dataset: str
@@ -41,6 +42,8 @@ class Cost:
     training_hours: float | None
     scoring_hours: float | None
     scoring_gpu_hours: float | None
+    jobs: int
+    untimed: int
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,7 @@ def _cost(
     kimg, speeds = settings.training.kimg, measured.speeds.get(_kind(params, settings))
     speed = median(speeds) if speeds else None
     stages = [job.stage for job in jobs[group[-1].run] if job.stage.name != "train"]
+    untimed = sum((run.dataset, stage.name) not in measured.seconds for stage in stages)
     scoring = measured.hours(run.dataset, stages)
     on_gpu = measured.hours(run.dataset, [stage for stage in stages if stage.needs.gpu])
     return Cost(
@@ -224,6 +228,8 @@ def _cost(
         training_hours=1000 * kimg / speed / 3600 if speed else None,
         scoring_hours=scoring,
         scoring_gpu_hours=None if scoring is None else on_gpu,
+        jobs=len(stages) + 1,
+        untimed=untimed + (speed is None),
     )
 
 
@@ -282,8 +288,12 @@ def _totals(threads: int, costs: list[Cost], device: str, suite: str) -> list[st
     if device == "cuda":
         expected += f", {training + on_gpu:.3g} GPU-hours"
     where = f"on {device}, {threads} thread{'s' if threads > 1 else ''} a job"
-    least = "at least " if untrained or unscored else ""
-    lines = [f"expected {where}: {least}{expected}, without the jobs of the data sets"]
+    jobs = sum(cost.jobs * cost.runs for cost in costs)
+    untimed = sum(cost.untimed * cost.runs for cost in costs)
+    least = "at least " if untimed else ""
+    lines = [f"never timed here: {untimed:,} of {jobs:,} jobs of runs"] if untimed else []
+    known = f"{least}{expected}, without the jobs of the data sets"
+    lines.append(f"expected {where}: {known if training + scoring else 'unknown'}")
     if untrained:
         lines.append(
             f"training: no speed was measured for {untrained} runs; time it here with "

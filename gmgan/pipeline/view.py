@@ -246,9 +246,12 @@ def summary(title: str, jobs: list[Job], expected: Expected) -> list[str]:
     seconds = [expected(job) for job in jobs]
     known = sum(each for each in seconds if each is not None)
     unknown = sum(each is None for each in seconds)
-    if unknown < len(jobs):
-        rest = f"; {unknown:,} jobs were never measured here" if unknown else ""
-        lines.append(f"by measured times {duration(known)} on one core{rest}")
-    else:
+    took = f"{duration(known) if known >= 1 else 'under 1 s'} on one core"
+    if not known:
         lines.append("no such job was measured here yet")
+    elif unknown:
+        never = f"{unknown:,} of {len(jobs):,} jobs were never measured here"
+        lines.append(f"{never}; the others take {took} by measured times")
+    else:
+        lines.append(f"by measured times {took}")
     return [*lines, "more: gmgan cost (core-hours, files), snakemake -n -p (every job)"]
