@@ -1,6 +1,7 @@
 """gmgan new-dataset: entries that fit the images; and mistakes in counts, all before any job."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from gmgan.data.archives import Archives
 from gmgan.data.counts import counts_of
 from gmgan.data.prepare import prepare
 from gmgan.errors import GmganError
+from gmgan.pipeline.grid import suite_runs
 
 
 def write_digits(folder, per_class=100, classes=3, colour=False):
@@ -41,10 +43,29 @@ def test_the_entry_fits_the_images_and_the_rest_of_the_file_stays(project):
     after = (project.folder / "params.yaml").read_text()
     kept = iter(after.splitlines())
     assert all(line in kept for line in before.splitlines())  # in order: nothing was changed
-    entry = load(project.folder / "params.yaml").datasets["my-digits"]
+    params = load(project.folder / "params.yaml")
+    entry = params.datasets["my-digits"]
     assert entry.source.sample_shape == (8, 8, 1) and entry.source.resize == "none"
+    runs = suite_runs(params, "my-digits")
     jobs = project.plan("--config", "suite=my-digits", "--", "all")
-    assert len(jobs["train"]) == 4
+    assert len(jobs["train"]) == len(runs) == 6
+    models = {run.model for run in runs}  # each beside what the claims compare it with
+    assert {params.models[model].baseline for model in models} - {None} <= models
+
+
+def test_classes_of_few_training_images_are_named(project):
+    folder = write_digits(project.folder / "pets", per_class=150)
+    for split, names in (("train", "0[0-9][0-9]"), ("test", "1[0-9][0-9]")):
+        for label in range(3):
+            to = project.folder / "parted" / split / f"digit-{label}"
+            to.mkdir(parents=True)
+            for image in (folder / f"digit-{label}").glob(f"{names}.png"):
+                for copy in range(3 if split == "train" and label else 1):
+                    shutil.copy(image, to / f"{copy}-{image.name}")
+    lines = project.gmgan("new-dataset", "parted", "--dry-run").stdout.splitlines()
+    (note,) = (line for line in lines if "few hundred" in line)  # 300 of digit-1 and of digit-2
+    assert note.startswith("note: few training images (digit-0 100): ")
+    assert "uncertain" in note
 
 
 def test_a_second_entry_of_the_same_name_is_refused(project):

@@ -23,13 +23,15 @@ MOST_NAMED = 10
 class Findings:
     """What a folder of images holds.
 
-    classes: images per class; sizes: images per (width, height); split: whether it has train/ and
-    test/ of its own; duplicates: (held-out image, training image) that hardly differ; lossy: images
-    whose mode (transparency, more than 8 bits) is changed, by mode.
+    classes: images per class; training: those of them for training; sizes: images per (width,
+    height); split: whether it has train/ and test/ of its own; duplicates: (held-out image,
+    training image) that hardly differ; lossy: images whose mode (transparency, more than 8 bits)
+    is changed, by mode.
     """
 
     counts: Counts
     classes: dict[str, int]
+    training: dict[str, int]
     sizes: Counter[tuple[int, int]]
     grey: bool
     split: bool
@@ -50,9 +52,13 @@ def inspect(path: Path, small: int, fractions: tuple[float, float]) -> tuple[Fin
         is_test = assign(path, files, fraction)
         thumbnails, sizes, modes, grey = _look(path, files)
     classes = Counter(parts[-2] for parts in names)
+    training = Counter(
+        parts[-2] for parts, held_out in zip(names, is_test, strict=True) if not held_out
+    )
     findings = Findings(
         counts=Counts(int((~is_test).sum()), int(is_test.sum()), len(classes)),
         classes=dict(sorted(classes.items())),
+        training={name: training[name] for name in sorted(classes)},
         sizes=sizes,
         grey=grey,
         split=len(names[0]) == 3,

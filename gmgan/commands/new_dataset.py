@@ -24,7 +24,10 @@ SIZES = (*range(8, 17), 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 1
 FEATURE_DIMS = (128, 64, 32, 16)
 LEAST_TRAIN = 6 * FEATURE_DIMS[-1]  # FID of half of them has three images per feature
 LEAST_WITHOUT_CLASSES = 4100  # FID of half of them in Inception's 2,048 features
-LEAST_PER_CLASS = 20
+ENOUGH_PER_CLASS = 200  # training images (ours); scores of fewer are uncertain
+MOST_NAMED = 20  # classes
+LABELLED = ["gan", "acgan", "gmgan-supervised"]  # each with the baseline of its claims
+UNLABELLED = ["gan", "gmgan-static"]
 
 ENTRY = """\
 {name}:
@@ -176,7 +179,7 @@ def _fitted(
         "channels": _list([32, 64] if chosen <= 16 or images.grey else [32, 64, 128], 2),
         "feature_dim": next((d for d in FEATURE_DIMS if 3 * d <= n), FEATURE_DIMS[-1]),
         "shift": 1 if chosen <= 16 else 2,
-        "models": _list(["gan", "gmgan-supervised" if labelled else "gmgan-static"], 2),
+        "models": _list(LABELLED if labelled else UNLABELLED, 2),
         "K": images.counts.classes if labelled else 10,
     }
 
@@ -206,12 +209,10 @@ def _list(items: list, columns: int) -> str:
 def _described(images: Findings, values: dict[str, object]) -> list[str]:
     """What was found, and what it means."""
     counts, total = images.counts, sum(images.classes.values())
-    named = ", ".join(f"{name} {n}" for name, n in list(images.classes.items())[:20])
-    more = f" and {len(images.classes) - 20} more" if len(images.classes) > 20 else ""
     sizes = [f"{w} x {h}" for (w, h), _ in images.sizes.most_common(3)]
     others = len(images.sizes) - len(sizes)
     lines = [
-        f"{total:,} images in {counts.classes} classes: {named}{more}",
+        f"{total:,} images in {counts.classes} classes: {_named(images.classes)}",
         f"sizes: {', '.join(sizes)}{f' and {others} others' if others else ''}; "
         f"{'grey' if images.grey else 'colour'}; used at {values['size']} x {values['size']}",
         f"split: {counts.train:,} for training, {counts.test:,} held out "
@@ -225,8 +226,12 @@ def _described(images: Findings, values: dict[str, object]) -> list[str]:
         f"note: {n} images of mode {mode}: transparent pixels become white, 16 bits become 8"
         for mode, n in images.lossy.items()
     ]
-    if few := [name for name, n in images.classes.items() if n < LEAST_PER_CLASS]:
-        lines.append(f"note: fewer than {LEAST_PER_CLASS} images of {', '.join(few)}")
+    few = {name: n for name, n in images.training.items() if n < ENOUGH_PER_CLASS}
+    if few:
+        lines.append(
+            f"note: few training images ({_named(few)}): scores of so few are uncertain; a few "
+            "hundred of each class make scores that mean something"
+        )
     if images.duplicates:
         first, second = images.duplicates[0]
         lines.append(
@@ -238,6 +243,13 @@ def _described(images: Findings, values: dict[str, object]) -> list[str]:
     if counts.classes < 2:
         lines.append("note: one class: scored by Inception, whose weights are downloaded once")
     return lines
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    """Classes with their numbers of images."""
+    named = ", ".join(f"{name} {n}" for name, n in list(counts.items())[:MOST_NAMED])
+    more = len(counts) - MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def with_entries(text: str, entries: Mapping[str, str]) -> str:
