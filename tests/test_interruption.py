@@ -61,7 +61,9 @@ def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(fi
     target = f"results/runs/{RUN}/train.json"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
     environment = {**os.environ, "PYTHONPATH": str(project.folder)}
-    snakemake = subprocess.Popen(command, cwd=project.folder, env=environment)
+    snakemake = subprocess.Popen(
+        command, cwd=project.folder, env=environment, stderr=subprocess.PIPE, text=True
+    )
     log = project.folder / "results" / "logs" / "train" / f"{RUN}.log"
     log.unlink(missing_ok=True)  # of the first training, where its worker left one
     incomplete = project.folder / ".snakemake" / "incomplete"  # written just after a job's start
@@ -69,7 +71,10 @@ def test_a_job_that_ends_after_its_snakemake_was_interrupted_is_not_run_again(fi
     while not (log.exists() and any(incomplete.glob("*"))) and time.monotonic() < until:
         time.sleep(0.02)
     snakemake.send_signal(signal.SIGINT)
-    assert snakemake.wait(timeout=300) != 0
+    _, words = snakemake.communicate(timeout=300)
+    assert snakemake.returncode != 0
+    assert "the same command goes on where it stopped" in words.splitlines()[-1]
+    assert "failed" not in words
     record = project.folder / target
     assert record.exists(), "the training ended, unrecorded by Snakemake"
     made = record.stat().st_mtime_ns, record.read_bytes()

@@ -13,6 +13,11 @@ JOBS = [Job("train", {"run": f"digits.gan.K1.s{seed}"}) for seed in range(3)]
 JOBS += [Job("score", dict(job.wildcards)) for job in JOBS]
 
 
+COMMAND_FAILED = """RuleException:
+CalledProcessError in file "/home/me/gmgan/workflow/rules/runs.smk", line 24:
+Command 'export PATH=/home/me; gmgan train x > results/logs/train/x.log 2>&1' {}"""
+
+
 def event(name, **fields):
     record = logging.LogRecord("snakemake", logging.INFO, "", 0, fields.pop("msg", ""), (), None)
     record.__dict__.update(event=name, **fields)
@@ -37,6 +42,7 @@ def shown(tmp_path, **options):
         started(0, JOBS[0]),
         started(1, JOBS[1], log),
         event("job_finished", job_id=0),
+        event("error", msg=COMMAND_FAILED.format("returned non-zero exit status 1.")),
         event("job_error", jobid=1, rule_name="train", log=[str(log)]),
         event(
             "error", msg="WorkflowError in file x:\ngmgan: error: a mistake\nWildcards:\n  run=x"
@@ -55,8 +61,42 @@ def test_a_log_gets_plain_lines_and_each_failure_at_once(tmp_path):
     assert lines[2] == "0 of 6 jobs done, about 1 min 38 s left"  # 3 x 65 s, two cores
     assert lines[3] == failed
     assert lines[4] == "gmgan: error: a mistake"
-    assert lines[5].startswith("1 of 6 jobs done in ")
-    assert lines[6:] == [failed]
+    assert re.fullmatch(r"1 of 6 jobs done in .* s, 1 failed", lines[5])
+    assert len(lines) == 6
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Terminating processes on user request, this might take some time.",
+        "Will exit after finishing currently running jobs (scheduler).",
+        None,  # the job ends first
+    ],
+)
+def test_an_interruption_is_no_failure(tmp_path, said, quiet):
+    stream, log = io.StringIO(), tmp_path / "train.log"
+    log.write_text("x: 3 of 150 kimg\n" + ("" if said else "gmgan: interrupted\n"))
+    view = View("suite s", lambda: JOBS, lambda job: None, quiet=quiet, stream=stream)
+    for record in (
+        event("run_info", stats={}),
+        started(0, JOBS[0]),
+        event("job_finished", job_id=0),
+        started(1, JOBS[1], log),
+        *[event("", msg=said)] * (2 if said else 0),
+        event("error", msg=COMMAND_FAILED.format("died with <Signals.SIGTERM: 15>.")),
+        event("job_error", jobid=1, rule_name="train", log=[str(log)]),
+    ):
+        view.emit(record)
+    view.finish()
+    view.emit(event("error", msg="WorkflowError:\nAt least one job did not complete successfully."))
+    lines = stream.getvalue().splitlines()
+    shown = [] if quiet else ["suite s", "6 jobs: score 3, train 3", "0 of 6 jobs done"]
+    assert lines[:-1] == [*shown, *([said] if said and not quiet else [])]
+    assert re.fullmatch(
+        r"interrupted: 1 of 6 jobs done in .* s; the same command goes on where it stopped",
+        lines[-1],
+    )
 
 
 @pytest.mark.parametrize(("rule", "end"), [("report", ": report.html"), ("collect", "")])

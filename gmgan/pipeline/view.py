@@ -29,6 +29,10 @@ NOISE = re.compile(
     r"|Removing output files|Trying to restart|Finished jobid|Would remove|Elapsed time)"
 )
 
+STOPPED = re.compile(r"Terminating processes on user request|Will exit after finishing currently")
+NO_REASON = "no message; see Snakemake's log"
+INTERRUPTED = "gmgan: interrupted"  # the last line of a job that a signal ended
+
 
 @dataclass(frozen=True)
 class Job:
@@ -63,7 +67,8 @@ class View(logging.Handler):
     quiet: bool = False
     stream: TextIO = sys.stderr
     running: dict[int, Job] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -88,17 +93,19 @@ class View(logging.Handler):
             self.handleError(record)
 
     def finish(self, page: Path | None = None) -> None:
-        """End with one line, and one per failure; page: the report, shown if its job ran."""
+        """End with one line; page: the report, shown if its job ran."""
         if self.live:
             self.live.stop()
             self.live = None
-        if self.quiet or self.dry_run or not self.total:
+        if self.dry_run or not self.total:
             return
-        seconds = duration(time.monotonic() - self.began)
-        made = f": {page}" if page and "report" in self.took else ""
-        self._print(f"{self.done} of {self.total} jobs done in {seconds}{made}")
-        for name, reason in self.failed.items():
-            self._print(f"failed: {name}: {reason}")
+        done = f"{self.done} of {self.total} jobs done"
+        done += f" in {duration(time.monotonic() - self.began)}{self._failures()}"
+        if self.interrupted:
+            self._print(f"interrupted: {done}; the same command goes on where it stopped")
+        elif not self.quiet:
+            made = f": {page}" if page and "report" in self.took else ""
+            self._print(f"{done}{made}")
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -141,21 +148,28 @@ class View(logging.Handler):
 
     def _job_error(self, record: Any) -> None:
         job = self.running.pop(record.jobid, None) or Job(record.rule_name, {})
-        name, reason = str(job), last_line(job.log) or "no message; see Snakemake's log"
         where = f" ({job.log})" if job.log else ""
-        self.failed[name] = f"{reason}{where}"
-        self._print(f"failed: {name}: {reason}{where}")
+        self._fail(str(job), last_line(job.log), where)
 
     def _group_error(self, record: Any) -> None:
         for info in record.job_error_info:
             log = Path(info["log"][0].split(" (")[0]) if info["log"] else None
-            self.failed[info["rule_name"]] = reason = last_line(log) or "no message"
-            self._print(f"failed: {info['rule_name']}: {reason} ({log})")
+            self._fail(info["rule_name"], last_line(log), f" ({log})")
+
+    def _fail(self, name: str, reason: str, where: str) -> None:
+        """One line for a job that failed; a job that an interruption ends has not."""
+        self.interrupted = self.interrupted or reason == INTERRUPTED
+        if not self.interrupted:
+            self.failed.append(name)
+            self._print(f"failed: {name}: {reason or NO_REASON}{where}")
 
     def _error(self, record: Any) -> None:
         """An exception of Snakemake itself; ours is one line for each mistake."""
         text = record.getMessage()
-        if self.failed and "At least one job did not complete" in text:
+        if "CalledProcessError" in text:
+            return  # the job's own line follows
+        ended = self.failed or self.interrupted
+        if ended and "At least one job did not complete" in text:
             return  # each failure has its line
         ours = text.partition("gmgan: error: ")[2]
         lines = ours.partition("\nWildcards:")[0].partition("\nTraceback")[0] if ours else text
@@ -163,6 +177,10 @@ class View(logging.Handler):
 
     def _message(self, record: Any) -> None:
         text = record.getMessage() if record.msg is not None else ""
+        if STOPPED.match(text):
+            if self.interrupted:
+                return  # Snakemake says it twice
+            self.interrupted = True
         wanted = record.levelno >= (logging.WARNING if self.quiet else logging.INFO)
         if text.strip() and wanted and not NOISE.match(text.lstrip()):
             self._print(text.rstrip())
@@ -187,8 +205,11 @@ class View(logging.Handler):
 
     def _status(self) -> str:
         running = f", {len(self.running)} running" if self.running else ""
-        failed = f", {len(self.failed)} failed" if self.failed else ""
-        return f"{self.done} of {self.total} jobs done{running}{failed}{self._time_left()}"
+        done = f"{self.done} of {self.total} jobs done"
+        return f"{done}{running}{self._failures()}{self._time_left()}"
+
+    def _failures(self) -> str:
+        return f", {len(self.failed)} failed" if self.failed else ""
 
     def _picture(self) -> Group:
         """What stands on the terminal now: a bar, and a line for each running job."""
