@@ -80,6 +80,7 @@ def test_unknown_spreads_have_a_reason(project):
     scores = project.folder / "results" / "ci" / "scores.csv"
     scores.parent.mkdir(parents=True)
     rows = pd.DataFrame([{name: "" for name in EMPTY}]).assign(dataset="digits-ci", K=1, seed=0)
+    rows = rows.assign(run="digits-ci.acgan.K1.s0", model="acgan")
     for name in ("scores.csv", "tradeoff.csv"):
         rows.assign(kimg=1.0, value=1.0).to_csv(scores.with_name(name), index=False)
     said = project.gmgan("power", "--suite", "ci").stderr.splitlines()[0]
