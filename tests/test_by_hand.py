@@ -71,7 +71,9 @@ def test_points_and_scales(finished, tmp_path):
     ("choice", "message"),
     [
         (("--component", "10"), "components 0 to 9, got 10"),
-        (("--sigma-scale", "0"), "--sigma-scale must be positive"),
+        (("--sigma-scale", "0"), "--sigma-scale must be a finite positive number, got 0"),
+        (("--sigma-scale", "nan"), "--sigma-scale must be a finite positive number, got nan"),
+        (("--sigma-scale", "inf"), "--sigma-scale must be a finite positive number, got inf"),
         (("--n", "0"), "--n must be at least 1"),
     ],
 )

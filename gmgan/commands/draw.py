@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,17 @@ def draw(runner: Runner, name: str, choice: Choice, out: Path | None = None) -> 
     """Write samples with their components and classes; returns where they are.
 
     name: a run, or a folder that `gmgan export` wrote; out: None makes a name under results/drawn.
-    Raises GmganError for a component that does not exist, a run without usable weights, and points
-    as png.
+    Raises GmganError for a component that does not exist, a scale that is not a finite positive
+    number, a run without usable weights, and points as png.
     """
     source = _exported(runner, Path(name)) if Path(name).is_dir() else _trained(runner, name)
     run = source.run
     component, count = choice.component, choice.count
     if component is not None and not 0 <= component < run.K:
         raise GmganError(f"{run} has components 0 to {run.K - 1}, got {component}")
-    if choice.sigma_scale <= 0:
-        raise GmganError(f"--sigma-scale must be positive, got {choice.sigma_scale:g}")
+    scale = choice.sigma_scale
+    if not (math.isfinite(scale) and scale > 0):
+        raise GmganError(f"--sigma-scale must be a finite positive number, got {scale:g}")
     if count < 1:
         raise GmganError(f"--n must be at least 1, got {count}")
     kind = choice.kind or _kind_of(out)
