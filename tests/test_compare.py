@@ -9,7 +9,10 @@ from conftest import ROOT, read_json
 from scipy import stats
 
 from gmgan.cli import commands
+from gmgan.commands.compare import compare_results
+from gmgan.errors import GmganError
 from gmgan.pipeline.grid import suite_runs
+from gmgan.pipeline.runner import Runner
 from gmgan.report.compare import compare, only_in, summary
 
 
@@ -99,6 +102,35 @@ def test_the_examples_compare_suites_that_share_a_data_set(params, page):
     assert examples
     for a, b in examples:
         assert data_sets(params, a) & data_sets(params, b), (a, b)
+
+
+def test_two_seeds_are_pairs_and_fid_is_compared_by_differences():
+    """The claims pair from ten seeds on only, and compare FID by ratios."""
+    a, b = np.array([1.0, 4.0]), np.array([1.5, 4.4])
+    (row,) = compare(table(a, seeds=2), table(b, seeds=2)).to_dict("records")
+    assert (row["test"], row["difference"]) == ("paired t", pytest.approx(0.45))
+    assert row["p"] == pytest.approx(stats.ttest_rel(b, a).pvalue)
+
+
+def test_tables_that_are_not_of_scores_are_refused(tmp_path, params):
+    scores = table(BEFORE)
+    swept = pd.concat([scores.assign(sigma_scale=scale) for scale in (0.5, 1.0)])
+    for name, content in (
+        ("scores", scores),
+        ("tradeoff", swept),
+        ("twice", pd.concat([scores, scores.tail(1)])),
+    ):
+        content.to_csv(tmp_path / f"{name}.csv", index=False)
+    runner = Runner(params, tmp_path / "results")
+    for name, reason in (
+        ("tradeoff", "is no table of scores: it has sigma_scale; name its scores.csv"),
+        ("twice", "has two rows of digits gan fid seed 9 under one protocol; keep one of them"),
+    ):
+        for pair in (("scores", name), (name, "scores")):
+            with pytest.raises(GmganError) as caught:
+                compare_results(runner, *(str(tmp_path / f"{side}.csv") for side in pair))
+            assert str(caught.value) == f"{tmp_path / name}.csv {reason}"
+    assert compare_results(runner, *[str(tmp_path / "scores.csv")] * 2)[0].endswith("1 equal")
 
 
 @pytest.mark.pipeline

@@ -85,4 +85,11 @@ def _read(text: str, place: str) -> pd.DataFrame:
     table["varied"] = table["varied"].fillna("") if "varied" in table else ""
     if missing := {*CELL, *SCORE, "seed", "value", "extractor_hash"} - set(table):
         raise GmganError(f"{place} is no table of scores: no {', '.join(sorted(missing))}")
+    if "sigma_scale" in table:
+        raise GmganError(f"{place} is no table of scores: it has sigma_scale; name its scores.csv")
+    scored = table[table.metric.notna() & table.value.notna()]
+    for row in scored[scored.duplicated([*CELL, *SCORE, "seed"])].head(1).itertuples():
+        which = f"{row.dataset} {row.model} {row.metric} seed {row.seed:g}"
+        reason = f"has two rows of {which} under one protocol; keep one of them"
+        raise GmganError(f"{place} {reason}")
     return table

@@ -23,10 +23,12 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
     """A row per score that both tables have under the same protocol; differences are b - a.
 
     a, b: as scores.csv. Rows belong together if data set, model, K, varied values, metric,
-    extractor, sample counts and split are equal. The test is that of the claims
-    (docs/statistics.md); p is Holm-adjusted over all tested rows. change: `equal` (the same
-    values), `better`, `worse`, `other` (significant, by the metric's direction), `undecided`,
-    `not tested` (one seed, or extractors of other weights).
+    extractor, sample counts and split are equal. Tested are differences: by pairs of seeds where
+    both tables have the same ones, else by Welch's test, and by permutations where there is no
+    spread. The claims (docs/statistics.md) pair from ten seeds on only and compare FID by ratios.
+    p is Holm-adjusted over all tested rows. change: `equal` (the same values), `better`, `worse`,
+    `other` (significant, by the metric's direction), `undecided`, `not tested` (one seed, or
+    extractors of other weights).
     """
     keys = [*CELL, *SCORE]
     sides = [
