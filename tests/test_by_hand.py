@@ -92,6 +92,7 @@ def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_pa
     scores = []
     for path in (real, noise):
         done = finished.gmgan("score-images", path, "--dataset", "digits-ci")
+        assert "warning: 360 images, the runs of digits-ci are scored on 300" in done.stderr
         scores.append({name: float(row["value"]) for name, row in table_of(done.stdout).items()})
     best, worst = scores
     assert best["fid"] < 0.2 * worst["fid"]
@@ -109,6 +110,7 @@ def test_scores_of_a_runs_own_samples_are_the_pipelines(finished):
     done = finished.gmgan(
         "score-images", folder / "samples.safetensors", "--dataset", "digits-ci", "--json"
     )
+    assert "warning" not in done.stderr
     ours = {row["metric"]: row["value"] for row in json.loads(done.stdout)}
     scored = json.loads((folder / "scores.json").read_text())["scores"]
     for row in scored:

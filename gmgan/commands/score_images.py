@@ -21,7 +21,7 @@ def score_images(
     runner: Runner, dataset: str, path: Path, extractor: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows of scores of the images in `path`, and what to know: reasons of those left out, and
-    that there are fewer images than the runs are scored on.
+    that there are fewer or more images than the runs are scored on.
 
     They are compared with the same real samples as the runs of `dataset`. Where `path` holds the
     class that each is meant to have, class accuracy is among the scores. extractor: one of the
@@ -60,9 +60,9 @@ def score_images(
     beside = runner.read("floor", "floor", dataset=dataset).scores if floor.exists() else []
     scores = flagged(with_floor(scores, beside, settings))
     remarks = [f"left out: {error}" for error in left_out]
-    if len(images) < settings.n_fake:
+    if len(images) != settings.n_fake:
         remarks.append(
             f"warning: {len(images)} images, the runs of {dataset} are scored on "
-            f"{settings.n_fake}: FID and KID of fewer images are biased; do not compare them"
+            f"{settings.n_fake}: FID falls with the count; give {settings.n_fake} to compare scores"
         )
     return [asdict(score) for score in scores], remarks
