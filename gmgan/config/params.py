@@ -189,9 +189,10 @@ class Suite(Strict):
 
 
 class Execution(Strict):
-    """Where and how fast; nothing here changes a result's meaning or its fingerprint.
+    """Where and how fast; nothing here changes a result's meaning.
 
-    `gpu_slots`: so many jobs of one machine share one GPU.
+    `threads`: other than 1 it is part of the fingerprint where torch computes, since sums are split
+    by it; the others are part of none. `gpu_slots`: so many jobs of one machine share one GPU.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
