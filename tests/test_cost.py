@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from conftest import ROOT
 
 from gmgan.errors import GmganError
 from gmgan.pipeline import costs, grid
@@ -73,6 +74,15 @@ def test_counts_are_those_of_snakemakes_plan(project, runner, suite):
     assert f"{len(outputs)} files of runs" in text
     of_data = ("prepare", "extractor", "real_features", "floor")
     assert f"{sum(stage not in of_data for stage in logs)} logs" in text
+
+
+def test_the_page_about_clusters_shows_the_counts_that_are_printed(runner):
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    counts = [line for line in printed(runner, "paper").splitlines() if " runs" in line[:30]]
+    assert len(counts) == 2
+    assert "".join(f"      {line}\n" for line in counts) in page
+    jobs, sent = re.search(r"(\d+) jobs.* as (\d+) and 2 local", printed(runner, "ci")).groups()
+    assert f"Its {jobs} jobs are {sent} for SLURM and 2 on the login node" in page
 
 
 def test_speed_is_the_median_over_equal_networks_whatever_k_and_seed(runner):
