@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from gmgan.evaluation.clustering import BASELINES
 from gmgan.evaluation.metrics import built_in
 from gmgan.report import published
 
@@ -37,7 +38,7 @@ def test_the_shipped_numbers_are_complete(params):
     for result in content["results"]:
         assert result["source"] in content["sources"]
         assert built_in(result["metric"])
-        assert set(result["models"]) <= set(params.models)
+        assert set(result["models"]) <= {*params.models, *BASELINES}
         assert result["value"] > 0
     scores = {
         (r["data"], r["method"], r["K"]): r["value"]
@@ -76,6 +77,27 @@ def test_what_this_suite_lacks_says_so():
     numbers = published.beside(published.load_published(), table(), {"mnist": "mnist"}, TITLES)
     dec = numbers[numbers.method == "DEC"].iloc[0]
     assert "outside this benchmark" in dec.reason
+
+
+def test_cluster_scores_have_no_count_and_stand_beside():
+    """Ours are those with as many clusters as the published ones, under the same images."""
+    clusters = dict(extractor="clusters", n_fake=pd.NA, dataset="mnist", K=10)
+    ours = pd.concat(
+        [
+            table(model="kmeans", metric="cluster_acc_all", **clusters),
+            table(model="kmeans", metric="cluster_acc_all", **clusters | {"K": 20}),
+            table(model="clustergan", metric="cluster_purity", **clusters),
+        ]
+    ).astype({"n_fake": "Int64"})
+    numbers = published.beside(published.load_published(), ours, {"mnist": "mnist"}, TITLES)
+    found = numbers[numbers.ours.notna()].set_index("method")
+    assert found.loc["k-means on pixels", ["ours", "cell"]].tolist() == [6.0, "kmeans.K10"]
+    assert found.model["k-means on pixels"] == "k-means, K = 10"
+    assert found.comparable.to_dict() == {"k-means on pixels": True, "ClusterGAN": False}
+    assert found.reason["k-means on pixels"] == ""
+    assert "theirs by k-means of the encoder's codes" in found.reason["ClusterGAN"].iloc[0]
+    missing = numbers[numbers.ours.isna() & numbers.method.isin(found.index)]
+    assert set(missing.reason) == {"no such run in this suite"}
 
 
 def test_a_suite_on_own_data_has_none():

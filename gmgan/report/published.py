@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from gmgan.evaluation.clustering import BASELINES
 from gmgan.evaluation.metrics import metric_of
 from gmgan.report.statistics import mean_interval
 from gmgan.report.tables import model_label
@@ -69,25 +70,28 @@ def _ours(
     if result["n"] is not None and (rows.n_fake == result["n"]).any():
         rows = rows[rows.n_fake == result["n"]]
     keys = ["dataset", "model", "K", "extractor", "n_fake"]
-    for (dataset, model, K, extractor, n_fake), group in rows.groupby(keys, sort=False):
+    grouped = rows.groupby(keys, sort=False, dropna=False)  # cluster scores have no n_fake
+    for (dataset, model, K, extractor, n_fake), group in grouped:
         values = group.value.dropna()
         mean, half = mean_interval(values)
         reasons = []
         if extractor != result["extractor"]:
             reasons.append(f"ours by {extractor}, theirs by {result['extractor']}")
-        if n_fake != result["n"]:
+        has_count = pd.notna(n_fake)
+        if has_count and n_fake != result["n"]:
             stated = "not stated" if result["n"] is None else f"at n = {result['n']:,}"
             reasons.append(f"ours at n = {n_fake:,}, theirs {stated}")
         yield {
             "dataset": dataset,
-            "model": model_label(model, K, titles),
+            "model": model_label(model, K, {**titles, **BASELINES}),
             "cell": f"{model}.K{K}",
-            "n_fake": n_fake,
+            "n_fake": n_fake if has_count else None,
             "extractor": extractor,
             "ours": mean,
             "interval95": half,
             "seeds": len(values),
-            "comparable": extractor == result["extractor"] and n_fake == (result["n"] or n_fake),
+            "comparable": extractor == result["extractor"]
+            and (not has_count or n_fake == (result["n"] or n_fake)),
             "reason": "; ".join(reasons),
         }
 
