@@ -8,11 +8,13 @@ from importlib import metadata
 
 import grimp
 import pytest
-from conftest import ROOT
+from conftest import ROOT, docs_script
 
+from gmgan.config.loader import load
 from gmgan.pipeline import fingerprints
 from gmgan.pipeline.graph import Graph
 from gmgan.pipeline.grid import suite_runs
+from gmgan.pipeline.runner import Runner
 from gmgan.pipeline.stages import STAGES
 
 SCRIPT = """
@@ -274,3 +276,23 @@ def test_what_the_code_hash_leaves_out_computes_nothing():
             if isinstance(node, ast.BinOp):
                 arithmetic = isinstance(node.op, (ast.Pow, ast.FloorDiv, ast.MatMult, ast.Mod))
                 assert not arithmetic, f"{path}:{node.lineno}: computes"
+
+
+@pytest.mark.pipeline
+def test_kept_runs_with_the_fingerprint_of_the_checkout_are_counted(finished, tmp_path):
+    """Of four runs, two on points and two on digits: equal are those that no edit concerns."""
+    project = finished.copy(tmp_path / "p")
+    kept = project.folder / project.gmgan("keep", "--suite", "ci", "--only-scores").stdout.strip()
+    params = project.folder / "params.yaml"
+
+    def counts():
+        runner = Runner(load(params), project.folder / "results")
+        return docs_script("fingerprints").equal(runner, kept / "scores.csv")
+
+    assert counts() == (4, 4)
+    project.edit("params.yaml", "checkpoint_seconds: 60", "checkpoint_seconds: 5")
+    assert counts() == (4, 4)
+    project.edit("params.yaml", "kid_subsets: 10", "kid_subsets: 9")
+    assert counts() == (2, 4)
+    again = project.plan("all")["score"]
+    assert len(again) == 2 and all("digits-ci" in run for run in again)
