@@ -1,6 +1,7 @@
 """One run by hand: draw, score and cluster images, export, dry runs, completion."""
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -75,10 +76,18 @@ def test_points_and_scales(finished, tmp_path):
         (("--sigma-scale", "nan"), "--sigma-scale must be a finite positive number, got nan"),
         (("--sigma-scale", "inf"), "--sigma-scale must be a finite positive number, got inf"),
         (("--n", "0"), "--n must be at least 1"),
+        (("--out", "a.png"), "a.png would be a folder of PNGs; name a folder"),
     ],
 )
 def test_impossible_choices(finished, choice, message):
     assert message in refused(finished, "draw", RUN, *choice)
+
+
+def test_scoring_before_anything_is_prepared_names_one_command(project, tmp_path):
+    np.savez(tmp_path / "a.npz", np.zeros((10, 8, 8, 1), np.uint8))
+    said = refused(project, "score-images", tmp_path / "a.npz", "--dataset", "digits-ci")
+    command = re.search(r"prepare it: (snakemake --cores 1 -- \S+)", said)[1]
+    assert project.plan(*command.split()[3:])["real_features"]
 
 
 def test_real_images_score_near_the_floor_and_noise_far_from_it(finished, tmp_path):
@@ -285,6 +294,8 @@ class TestLoose:
         Image.new("RGB", (9, 8)).save(folder / "a.png")
         with pytest.raises(GmganError, match="9 x 8 pixels, expected 8 x 8"):
             read_loose(folder, (8, 8, 3))
+        for resize in ("crop", "stretch"):
+            assert read_loose(folder, (8, 8, 3), resize)[1].shape == (1, 8, 8, 3)
 
     def test_classes_beside_them(self, rng, tmp_path):
         path, images = tmp_path / "a.npz", self.images(rng)

@@ -19,9 +19,11 @@ def cluster_images(runner: Runner, run_name: str, path: Path) -> list[tuple[str,
     job = runner.job("cluster", run=run_name)
     run, settings = job.names["run"], runner.settings(job)
     assert isinstance(settings, ClusterSettings)
-    if runner.params.datasets[run.dataset].is_points:
+    entry = runner.params.datasets[run.dataset]
+    if entry.is_points:
         raise GmganError(f"data set '{run.dataset}' holds points; choose a run on images")
     trained = load_run(runner, run, "sort by")
-    names, images = read_loose(path, tuple(trained.description.sample_shape))
+    shape, resize = trained.description.sample_shape, getattr(entry.source, "resize", "none")
+    names, images = read_loose(path, tuple(shape), resize)
     clusters = component_clusters(trained.model, settings, images, runner.device)
     return list(zip(names, clusters.tolist(), strict=True))

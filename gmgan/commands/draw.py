@@ -67,6 +67,10 @@ def draw(runner: Runner, name: str, choice: Choice, out: Path | None = None) -> 
     if count < 1:
         raise GmganError(f"--n must be at least 1, got {count}")
     kind = choice.kind or _kind_of(out)
+    if kind == "png" and out and out.suffix in (".png", ".jpg", ".jpeg"):
+        raise GmganError(
+            f"{out} would be a folder of PNGs; name a folder, or a file.npz for arrays"
+        )
     if kind == "png" and source.is_points:
         raise GmganError("points are no images; choose --format npz or safetensors")
     out = out or runner.results / "drawn" / _name(run.name, choice, kind)

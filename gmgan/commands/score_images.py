@@ -13,7 +13,7 @@ from gmgan.evaluation.reference import real_images, reference_of
 from gmgan.evaluation.samples import Samples, by_member
 from gmgan.evaluation.score import score_samples, with_floor
 from gmgan.evaluation.settings import scoring_settings
-from gmgan.pipeline.runner import Runner
+from gmgan.pipeline.runner import Missing, Runner
 from gmgan.runtime.progress import Progress
 
 
@@ -23,7 +23,8 @@ def score_images(
     """Rows of scores of the images in `path`, and what to know: reasons of those left out, and
     that there are fewer or more images than the runs are scored on.
 
-    They are compared with the same real samples as the runs of `dataset`. Where `path` holds the
+    They are compared with the same real samples as the runs of `dataset`, and resized as these are.
+    Where `path` holds the
     class that each is meant to have, class accuracy is among the scores. extractor: one of the
     data set's; None: its first. Raises GmganError for points, images of another size, or a data set
     that is not prepared.
@@ -36,9 +37,13 @@ def score_images(
         known = ", ".join(entry.evaluation.extractors)
         raise GmganError(f"data set '{dataset}' is not scored by '{name}', only by {known}")
     job = runner.job("floor", dataset=dataset)  # it reads the same real samples
-    inputs, settings = runner.inputs(job), scoring_settings(dataset, entry)
+    try:
+        inputs, settings = runner.inputs(job), scoring_settings(dataset, entry)
+    except Missing as error:
+        command = f"snakemake --cores 1 -- {runner.outputs(job)['floor']}"
+        raise GmganError(f"nothing real to compare with yet; prepare it: {command}") from error
     data, description = inputs["data"], inputs["extractors"][name]
-    _, images = read_loose(path, data.train.shape[1:])
+    _, images = read_loose(path, data.train.shape[1:], getattr(entry.source, "resize", "none"))
     source = runner.scope(runner.job("real_features", dataset=dataset, extractor=name))
     weights = runner.read("extractor", "weights", extractor_id=source.extractor_id)
     net = load_extractor(description, weights)

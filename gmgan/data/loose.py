@@ -17,11 +17,14 @@ FILES = (".npz", ".safetensors")
 DTYPES = {"U8": "uint8", "I32": "int32", "I64": "int64"}  # names of safetensors
 
 
-def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.ndarray]:
+def read_loose(
+    path: str | Path, shape: tuple[int, ...], resize: str = "none"
+) -> tuple[list[str], np.ndarray]:
     """Names (list of N) and images (uint8 N x H x W x C) of `path`, all of `shape` (H, W, C).
 
     A folder (searched through) or a zip of images, in the order of their names; or an .npz or
     .safetensors file whose array `samples` (or only array) is uint8, N x H x W or N x H x W x C.
+    resize: how images of another size in a folder or zip are brought to it, as in resizing.py.
     Raises GmganError if there are none, or one is unreadable or of another size.
     """
     path = Path(path)
@@ -30,7 +33,7 @@ def read_loose(path: str | Path, shape: tuple[int, ...]) -> tuple[list[str], np.
     if path.is_dir() or path.suffix not in FILES:
         _check_zip(path)
         with image_files(path) as files:
-            return list(files), decode(path, files, shape, "none")
+            return list(files), decode(path, files, shape, resize)
     open_regular(path).close()
     with parsing(path, "an array", "write it again"):
         name = _name_of(_names(path))
