@@ -165,12 +165,25 @@ def _run_with_changes(function: Function) -> Function:
     )
     @wraps(function)
     def changed(*positional: Any, run: str, changes: tuple[str, ...], **names: Any) -> Any:
+        context = click.get_current_context()
+        if Path(run).is_dir() and (changes or context.info_name != "draw"):
+            _refuse_folder(context.obj.params, run, context.info_name, bool(changes))
         if changes:
-            run = grid.with_changes(click.get_current_context().obj.params, run, changes).name
+            run = grid.with_changes(context.obj.params, run, changes).name
             print(f"run {run}", file=sys.stderr)
         return function(*positional, run=run, **names)
 
     return cast(Function, changed)
+
+
+def _refuse_folder(params: "Params", name: str, command: str | None, varied: bool) -> None:
+    """Raise GmganError where a name is a folder's and no run's."""
+    try:
+        grid.parse_run(params, name)
+    except GmganError as error:
+        text = "an exported model cannot be varied; name a run of results/runs"
+        needed = f"gmgan {command} needs a run of results/runs, by its name"
+        raise GmganError(f"{name} is a folder; {text if varied else needed}") from error
 
 
 NAMES: dict[str, Callable[[Function], Function]] = {  # what the user names, as arguments

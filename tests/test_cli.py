@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -258,6 +259,26 @@ def test_examples_name_files_that_exist():
     for example in shipped:
         path = example.rpartition(":")[2]  # without a revision
         assert (ROOT / "results" / path.removeprefix("results/")).exists(), path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["draw", "--set", "latent.sigma=0.2"], "an exported model cannot be varied"),
+        (["cluster-images", "x"], "gmgan cluster-images needs a run of results/runs"),
+        (["verify"], "gmgan verify needs a run of results/runs"),
+    ],
+)
+def test_a_folder_is_no_run(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("my-model").mkdir()
+    command, *others = arguments
+    state = State(str(ROOT / "params.yaml"), "results", False)
+    with pytest.raises(GmganError, match=message) as caught:
+        commands.commands[command].main(
+            ["my-model", *others], prog_name=command, obj=state, standalone_mode=False
+        )
+    assert str(caught.value).startswith("my-model is a folder; ")
 
 
 def test_commands_by_hand_compute_with_the_threads_of_params(monkeypatch):
