@@ -543,6 +543,19 @@ def test_right_metrics_of_images_and_points_conform():
     check_plugin("metric", lambda fake, real: fake.samples.std(), sample_shape=[2])
 
 
+def test_a_check_takes_what_an_entry_holds():
+    entry = {"title": "a metric", "better": "higher", "options": {"power": 2}}
+    check_plugin("metric", lambda fake, real, power: power * fake.samples.std(), **entry)
+    with pytest.raises(GmganError, match="better: Input should be 'higher' or 'lower'"):
+        check_plugin("metric", lambda fake, real: 1.0, better="more")
+    with pytest.raises(GmganError, match="unknown key of a metric 'titel'; did you mean title"):
+        check_plugin("metric", lambda fake, real: 1.0, titel="a metric")
+    gamma = SquaredGradientPenalty(kind="r1", gamma=0.1)
+    check_plugin("penalty", squared_gradient.Penalty, options=gamma, every=4)
+    with pytest.raises(GmganError, match="every: "):
+        check_plugin("penalty", squared_gradient.Penalty, options=gamma, every=0)
+
+
 def test_unknown_kind_of_plug_in():
     with pytest.raises(
         GmganError, match="unknown kind of plug-in 'model'; known: auxiliary, data-set"

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from gmgan.config.data import PluginSource
-from gmgan.conformance.require import require
+from gmgan.config.evaluation import PluginMetric
+from gmgan.conformance.require import entry_of, require
 from gmgan.data.archives import Archives
 from gmgan.data.splits import Splits, check_splits
-from gmgan.errors import GmganError
 from gmgan.evaluation.metric import plugin_score
 from gmgan.evaluation.samples import Samples
 
@@ -21,12 +20,7 @@ IMAGE = (16, 16, 1)
 
 def check_data_set(read: Callable[..., Splits], **fields: Any) -> None:
     """Shapes, types, labels; two calls give the same."""
-    try:
-        source = PluginSource(kind="checked:plugin", **fields)
-    except ValidationError as error:
-        mistake = error.errors()[0]
-        place = ".".join(map(str, ("source", *mistake["loc"])))
-        raise GmganError(f"{place}: {mistake['msg']}") from error
+    source = entry_of(PluginSource, "source", **fields)
     first, second = (read(source, Archives("results/archives")) for _ in range(2))
     for splits in (first, second):
         check_splits(splits, source.sample_shape, source.n_classes or 0)
@@ -36,9 +30,14 @@ def check_data_set(read: Callable[..., Splits], **fields: Any) -> None:
 
 
 def check_metric(
-    score: Callable[..., Any], options: Any = None, sample_shape: Sequence[int] = IMAGE
+    score: Callable[..., Any],
+    options: Any = None,
+    sample_shape: Sequence[int] = IMAGE,
+    title: str = "a metric",
+    better: str | None = None,
 ) -> None:
     """A finite number, the same for the same samples, which stay as they are."""
+    entry_of(PluginMetric, title=title, better=better)
     rng = np.random.default_rng(1)
 
     def drawn(count: int) -> Samples:

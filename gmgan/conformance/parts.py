@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gmgan.config.models import StaticPrior
+from gmgan.config.models import PluginPenalty, StaticPrior
 from gmgan.conformance.require import (
     check_round_trip,
     check_tensor,
+    entry_of,
     gradient,
     other_seeds,
     require,
@@ -155,8 +156,9 @@ def _check_promises(objective: Any, n_classes: int, K: int, uses_labels: bool) -
         check_tensor(name, getattr(objective, name)(torch.randn(N, n_outputs)), (N,))
 
 
-def check_penalty(make: Callable[..., Any], options: Any = None) -> None:
+def check_penalty(make: Callable[..., Any], options: Any = None, every: int = 1) -> None:
     """A finite scalar that changes the gradient of the discriminator's weights."""
+    entry_of(PluginPenalty, every=every)
     penalty = make(options or {})
     network = mlp.discriminator(MLP, (2,), 1)
     D = StepDiscriminator(network, plain_objective().source, nullcontext())
@@ -165,7 +167,7 @@ def check_penalty(make: Callable[..., Any], options: Any = None) -> None:
     weights = [each for each in network.parameters() if each.dim() > 1]
     changed = any(gradient(value, weight) for weight in weights)
     require(changed, "it does not change the gradient of the discriminator; use create_graph")
-    for interval in (1, 2):
+    for interval in sorted({1, 2, every}):
         check_training(Recipe(penalties=[(penalty, interval)]))
 
 

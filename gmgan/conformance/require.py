@@ -1,13 +1,15 @@
 """What the checks of all kinds of plug-ins share."""
 
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from gmgan.errors import GmganError
 
+Entry = TypeVar("Entry", bound=BaseModel)
 other_seeds = count(1000)  # of torch's own generator: nothing may depend on them
 
 
@@ -15,6 +17,16 @@ def require(condition: Any, message: str) -> None:
     """Raise GmganError with a message unless a condition holds."""
     if not condition:
         raise GmganError(message)
+
+
+def entry_of(kind: type[Entry], *place: str, **fields: Any) -> Entry:
+    """The entry of params.yaml with these fields; raises GmganError for a wrong one."""
+    try:
+        return kind.model_validate({"kind": "checked:plugin", **fields})
+    except ValidationError as error:
+        mistake = error.errors()[0]
+        where = ".".join(map(str, (*place, *mistake["loc"])))
+        raise GmganError(f"{where}: {mistake['msg']}") from error
 
 
 def check_tensor(
