@@ -24,6 +24,10 @@ ERRORS = [
     (["train", "digits.gmgan-static.K0.s0"], "K must be at least 1, got 0"),
     (["train", "digits.gmgan-supervised.K3.s0"], "K = 3 is below the number of classes 10"),
     (
+        ["train", "toy-ring.gan.K1.s0", "--set", "network=dcgan", "--dry-run"],
+        "a dcgan makes square images, the data are points; choose a network of kind mlp",
+    ),
+    (
         ["features", "digits.gan.K1.s0", "clasifier"],
         "unknown extractor 'clasifier'; did you mean classifier",
     ),

@@ -10,6 +10,7 @@ from conftest import ROOT, assert_refused
 from gmgan.config.loader import load
 from gmgan.config.run import Run
 from gmgan.errors import GmganError, unknown_name
+from gmgan.models.networks.dcgan import doublings
 from gmgan.pipeline import grid
 
 TEXT = (ROOT / "params.yaml").read_text()
@@ -444,6 +445,32 @@ def test_impossible_runs(params, name, message):
 def test_the_largest_numbers_of_params_may_stand_in_a_name(params):
     for name in ("digits.gmgan-static.K10000.s0", "digits.gan.K1.s4294967295"):
         assert grid.parse_run(params, name).name == name
+
+
+def test_a_network_for_images_is_refused_for_points(params):
+    with pytest.raises(GmganError, match="a dcgan makes square images, the data are") as caught:
+        grid.with_changes(params, "toy-ring.gan.K1.s0", ["network=dcgan"])
+    assert str(caught.value).startswith("toy-ring.gan.K1.network=dcgan.s0: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dcgan_is_refused_for_exactly_the_sizes_that_its_code_refuses(params):
+    def refusal(call, *arguments):
+        try:
+            call(*arguments)
+        except GmganError as error:
+            return str(error).removeprefix("mnist.gan.K1.s0: ").partition(";")[0]
+
+    entry, refused = params.datasets["mnist"], []
+    for size in range(4, 1025):
+        source = entry.source.model_copy(update={"size": size})
+        for network in ("dcgan", "mlp-small"):
+            sized = entry.model_copy(update={"source": source, "network": network})
+            sized = params.model_copy(update={"datasets": {"mnist": sized}})
+            text = refusal(grid.parse_run, sized, "mnist.gan.K1.s0")
+            assert text == (refusal(doublings, size) if network == "dcgan" else None), size
+            refused += [size] if text else []
+    assert len(refused) == 1021 - 4 * 7 - 1  # 1024 too
 
 
 def test_settings_are_the_data_sets_changed_by_the_models(params):

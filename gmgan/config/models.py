@@ -47,7 +47,15 @@ Widths = Annotated[list[Width], Field(min_length=1, max_length=100)]
 Weight = Annotated[NonNegativeFloat, AtMost(1_000_000, "the other losses would not count")]
 
 
-class MlpNetwork(Strict):
+class BuiltInNetwork(Strict):
+    """What the networks of this package have in common."""
+
+    def misfit(self, sample_shape: tuple[int, ...]) -> str:
+        """Why they cannot have a shape, (2,) or (S, S, channels), and a cure; empty if they can."""
+        return ""
+
+
+class MlpNetwork(BuiltInNetwork):
     """Fully connected generator and discriminator; hidden widths in order of computation."""
 
     kind: Literal["mlp"]
@@ -58,7 +66,7 @@ class MlpNetwork(Strict):
     discriminator: Normalisation = Normalisation()
 
 
-class DcganNetwork(Strict):
+class DcganNetwork(BuiltInNetwork):
     """Transposed convolutions up, strided convolutions down (Radford et al. 2016).
 
     Sizes that are 4, 5, 6 or 7 times a power of two: 28, 32, 48, 64, 96, 128, ...
@@ -71,6 +79,17 @@ class DcganNetwork(Strict):
     max_channels: Width = 512
     generator: Normalisation = Normalisation(batch_norm=True)
     discriminator: Normalisation = Normalisation(batch_norm=True)
+
+    def misfit(self, sample_shape: tuple[int, ...]) -> str:
+        size, other = sample_shape[0], "choose a network of kind mlp"
+        if len(sample_shape) == 1:
+            return f"a dcgan makes square images, the data are points; {other}"
+        if not any(size == start << n for start in (4, 5, 6, 7) for n in range(1, 10)):
+            return (
+                f"no dcgan for images of {size} pixels: the size must be 4, 5, 6 or 7 times a "
+                f"power of two, such as 28, 32, 48, 64 or 96; set source.size, or {other}"
+            )
+        return ""
 
 
 class PluginEntry(Strict):

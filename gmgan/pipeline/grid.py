@@ -152,8 +152,10 @@ def _check_combination(params: Params, run: Run) -> None:
                 f"{run.name}: weights cannot be learned with the objective supervised: its loss "
                 "does not see how frequent a class is; give them, or leave them uniform"
             )
-    normed = not isinstance(network, PluginEntry) and network.discriminator.batch_norm
-    if model.penalties and normed:
+    built_in = None if isinstance(network, PluginEntry) else network
+    if built_in and (text := built_in.misfit(params.datasets[run.dataset].source.sample_shape)):
+        raise GmganError(f"{run.name}: {text}")
+    if model.penalties and built_in and built_in.discriminator.batch_norm:
         raise GmganError(
             f"{run.name}: a penalty needs a discriminator whose outputs do not depend on the rest "
             f"of the batch; set models.{run.model}.discriminator.batch_norm to false"
