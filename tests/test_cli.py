@@ -31,6 +31,14 @@ ERRORS = [
         ["features", "digits.gan.K1.s0", "clasifier"],
         "unknown extractor 'clasifier'; did you mean classifier",
     ),
+    *(
+        (command, "the data set holds points, which are scored in data space; choose one of images")
+        for command in (
+            ["extractor", "toy-ring", "classifier"],
+            ["real-features", "toy-ring", "classifier-digits"],
+            ["features", "toy-ring.gan.K1.s0", "classifier-digits"],
+        )
+    ),
     (["train", "digits.gan.K1.s0"], "results/data/digits.json is missing; make it: snakemake"),
     (["sample", "digits.gan.K1.s0"], "train.json is missing; make it: snakemake --cores 1"),
     (["score", "digits.gan.K1.s0"], "samples.safetensors is missing"),

@@ -60,10 +60,18 @@ def _to_train_on(output: str, at: Scope) -> Ref | None:
     return prepare[output](at) if _extractor_settings(at).source else None
 
 
+def _has_images(at: Scope) -> bool:
+    return not at.entry.is_points
+
+
+NO_IMAGES = "the data set holds points, which are scored in data space; choose one of images"
+
 extractor = Stage(
     name="extractor",
     title="Make a feature extractor of a data set.",
     per=("extractor_id",),
+    applies=_has_images,
+    otherwise=NO_IMAGES,
     reads=dict(
         data=lambda at: _to_train_on("data", at),
         description=lambda at: _to_train_on("description", at),
@@ -86,6 +94,8 @@ real_features = Stage(
     name="real_features",
     title="Extract features of real images.",
     per=("dataset", "extractor"),
+    applies=_has_images,
+    otherwise=NO_IMAGES,
     reads=dict(
         data=prepare["data"], weights=extractor["weights"], extractor=extractor["description"]
     ),
@@ -182,6 +192,8 @@ features = Stage(
     name="features",
     title="Extract features of a run's samples.",
     per=("run", "extractor"),
+    applies=_has_images,
+    otherwise=NO_IMAGES,
     reads=dict(
         samples=sample["samples"],
         weights=extractor["weights"],
