@@ -14,12 +14,14 @@ from gmgan.commands.inspection import inspect
 from gmgan.commands.new_dataset import with_entries
 from gmgan.config.counts import Counts, count_mistakes
 from gmgan.config.loader import load
+from gmgan.config.params import RESULT_FOLDERS
 from gmgan.config.settings import PrepareSettings
 from gmgan.data.archives import Archives
 from gmgan.data.counts import counts_of
 from gmgan.data.prepare import prepare
 from gmgan.errors import GmganError
 from gmgan.pipeline.grid import suite_runs
+from gmgan.pipeline.stages import STAGES
 
 
 def write_digits(folder, per_class=100, classes=3, colour=False):
@@ -76,6 +78,28 @@ def test_a_second_entry_of_the_same_name_is_refused(project):
     sections = yaml.safe_load(shown[shown.index("datasets:") :])
     assert sections["suites"]["mine"]["K"] == 3
     assert (project.folder / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_the_name_of_a_folder_of_results_is_refused(project, dry):
+    write_digits(project.folder / "data")
+    done = project.gmgan("new-dataset", "data", *dry, check=False)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("gmgan: error: 'data' is a folder of results")
+    assert line.endswith("choose another with --name")
+    assert (project.folder / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
+def test_no_suite_has_the_name_of_a_folder_that_the_code_writes_into():
+    """`results / "NAME"` in the code, and the paths of the stages."""
+    paths = [artifact.path for stage in STAGES.values() for artifact in stage.writes.values()]
+    written = {path.partition("/")[0] for path in paths if "/" in path or "." not in path}
+    for file in (ROOT / "gmgan").rglob("*.py"):
+        for left, name in re.findall(r'(\w+)\)? / "([a-z]+)"', file.read_text()):
+            written |= {name} if left in ("results", "folder") else set()
+    assert {"locks", "logs", "manifests", "reference", "runs", "tables"} <= written
+    assert not written - set(RESULT_FOLDERS)
 
 
 def test_colours_sizes_duplicates_and_lossy_modes_are_seen(tmp_path):

@@ -11,7 +11,7 @@ import yaml
 
 from gmgan.commands.inspection import Findings, inspect
 from gmgan.config.loader import load
-from gmgan.config.params import Params
+from gmgan.config.params import RESULT_FOLDERS, Params
 from gmgan.errors import GmganError
 from gmgan.pipeline.artifacts import hash_file
 from gmgan.pipeline.checks import suite_mistakes
@@ -126,6 +126,9 @@ def _check_name(params: Params, name: str) -> None:
     taken = name in params.datasets or name in params.suites
     if taken or f"classifier-{name}" in params.extractors:
         raise GmganError(f"params.yaml has an entry '{name}' already; choose another with --name")
+    if name in RESULT_FOLDERS:
+        text = f"'{name}' is a folder of results, beside which the suite would have its own"
+        raise GmganError(f"{text}; choose another with --name")
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         text = "names are lower-case letters, digits and hyphens"
         raise GmganError(f"--name: {text} (got {name!r})")

@@ -38,18 +38,8 @@ Many = Field(min_length=1)
 MOST_RUNS = 5000  # (ours) of all suites together; to plan so many takes Snakemake minutes
 # A suite has a folder of its own beside these.
 RESULT_FOLDERS = (
-    *(
-        "archives",
-        "changes",
-        "checkpoints",
-        "compare",
-        "data",
-        "drawn",
-        "explorer",
-        "extractors",
-        "figures",
-    ),
-    *("logs", "real", "reference", "runs", "tables"),
+    *("archives", "changes", "checkpoints", "compare", "data", "drawn", "explorer", "extractors"),
+    *("figures", "locks", "logs", "manifests", "real", "reference", "runs", "tables"),
 )
 
 
