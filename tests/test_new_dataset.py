@@ -102,6 +102,19 @@ def test_no_suite_has_the_name_of_a_folder_that_the_code_writes_into():
     assert not written - set(RESULT_FOLDERS)
 
 
+def test_a_class_without_a_training_image_is_refused(project):
+    folder = write_digits(project.folder / "pets")
+    for split in ("train", "test"):
+        (folder / split).mkdir()
+    for label, split in enumerate(("train", "train", "test")):
+        (folder / f"digit-{label}").rename(folder / split / f"digit-{label}")
+    done = project.gmgan("new-dataset", "pets", check=False)
+    assert done.returncode == 2
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("gmgan: error: pets has no training image of digit-2; ")
+    assert (project.folder / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
 def test_colours_sizes_duplicates_and_lossy_modes_are_seen(tmp_path):
     folder = write_digits(tmp_path / "a", per_class=40, colour=True)
     for split in ("train", "test"):

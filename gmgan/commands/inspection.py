@@ -1,6 +1,7 @@
 """Look at a folder or zip of images before it becomes a data set."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -43,18 +44,19 @@ def inspect(path: Path, small: int, fractions: tuple[float, float]) -> tuple[Fin
     """The findings in `path`, and the share of images that is held out.
 
     fractions: the share for fewer than `small` images, and for more; without meaning for images
-    with a split of their own. Raises GmganError for another layout, and for images that cannot be
-    read, with their names.
+    with a split of their own. Raises GmganError for another layout, for images that cannot be read,
+    with their names, and for classes without a training image.
     """
     with image_files(path) as files:
         fraction = fractions[len(files) >= small]
         names = [PurePosixPath(name).parts for name in files]
         is_test = assign(path, files, fraction)
+        classes = Counter(parts[-2] for parts in names)
+        training = Counter(
+            parts[-2] for parts, held_out in zip(names, is_test, strict=True) if not held_out
+        )
+        _check_training(path, classes, training)
         thumbnails, sizes, modes, grey = _look(path, files)
-    classes = Counter(parts[-2] for parts in names)
-    training = Counter(
-        parts[-2] for parts, held_out in zip(names, is_test, strict=True) if not held_out
-    )
     findings = Findings(
         counts=Counts(int((~is_test).sum()), int(is_test.sum()), len(classes)),
         classes=dict(sorted(classes.items())),
@@ -66,6 +68,17 @@ def inspect(path: Path, small: int, fractions: tuple[float, float]) -> tuple[Fin
         lossy={mode: n for mode, n in modes.items() if mode not in ("L", "RGB", "P", "1")},
     )
     return findings, fraction
+
+
+def _check_training(path: Path, classes: Iterable[str], training: Iterable[str]) -> None:
+    """Raise GmganError if all images of a class are held out."""
+    missing = sorted(set(classes) - set(training))
+    if missing:
+        more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        raise GmganError(
+            f"{path} has no training image of {', '.join(missing[:MOST_NAMED])}{more}; add some "
+            "(to train/CLASS, if there is a test/CLASS), or remove the class"
+        )
 
 
 def _look(
