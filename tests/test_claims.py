@@ -376,7 +376,8 @@ def test_a_claim_is_as_good_as_its_weakest_primary_comparison():
         "supported in 2 of 3 primary comparisons"
     )
     assert summarise(rows_of("not tested")).text == "not tested"
-    beside = summarise(rows_of("supported", secondary=[("recall_k3", "contradicted")])).beside
+    secondary = [("recall_k3", "contradicted"), ("modes_captured", "not tested")]
+    beside = summarise(rows_of("supported", secondary=secondary)).beside
     assert beside == {"recall_k3": {"contradicted": 1}}
 
 

@@ -48,7 +48,8 @@ def evaluate(plan: Plan, evidence: Evidence) -> pd.DataFrame:
 class Summary:
     """A claim's verdict, the one of its weakest primary comparison, and how many of each there are.
 
-    counts: verdicts of the primary comparisons; beside: those of each secondary metric.
+    counts: verdicts of the primary comparisons; beside: those of each secondary metric that was
+    tested.
     """
 
     verdict: str
@@ -73,7 +74,8 @@ def summarise(rows: pd.DataFrame) -> Summary:
     """
     primary = rows[rows.role == "primary"]
     weakest = [verdict for verdict in WEAKEST_FIRST if verdict in set(primary.verdict)]
-    beside = rows[rows.role == "secondary"].groupby("metric", sort=False).verdict
+    secondary = rows[(rows.role == "secondary") & (rows.verdict != "not tested")]
+    beside = secondary.groupby("metric", sort=False).verdict
     return Summary(
         verdict=weakest[0] if weakest else "not tested",
         counts=_counts(primary.verdict),
