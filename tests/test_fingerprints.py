@@ -188,7 +188,7 @@ def test_properties_of_settings_count_by_value(project_prints):
     assert {stage for stage in before if changed(before, after, stage)} == {"report"}
     again = project_prints(path, "return self.modes + 0", "return self.modes - 1")
     assert changed(after, again, "prepare") == {"toy-ring"}
-    sizes = project_prints(path, '{"mnist": 28,', '{"mnist": 27,')
+    sizes = project_prints(path, '{"mnist": 28,', '{"mnist": 32,')
     assert changed(again, sizes, "prepare") == {"mnist"}
 
 
