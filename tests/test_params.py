@@ -380,6 +380,7 @@ def test_every_suite_has_the_runs_that_it_is_meant_to_have(params):
         "mnist-search": 8 * 8 + 5,
         "mnist-reference": 7 * 5,
         "mnist-reference-long": 7 * 5,
+        "mnist-reference-clustergan": 5,
         "mnist-search-rivals": 3 * 8,
         "mnist-reference-rivals": 4 * 5,
         "mnist-reference-components": 4 * 5,
