@@ -280,7 +280,7 @@ def test_what_the_code_hash_leaves_out_computes_nothing():
 
 @pytest.mark.pipeline
 def test_kept_runs_with_the_fingerprint_of_the_checkout_are_counted(finished, tmp_path):
-    """Of four runs, two on points and two on digits: equal are those that no edit concerns."""
+    """Four runs, two on points and two on digits: an edit changes those that it concerns."""
     project = finished.copy(tmp_path / "p")
     kept = project.folder / project.gmgan("keep", "--suite", "ci", "--only-scores").stdout.strip()
     params = project.folder / "params.yaml"

@@ -95,7 +95,7 @@ def test_cluster_scores_have_no_count_and_stand_beside():
     assert found.model["k-means on pixels"] == "k-means, K = 10"
     assert found.comparable.to_dict() == {"k-means on pixels": True, "ClusterGAN": False}
     assert found.reason["k-means on pixels"] == ""
-    assert "theirs by k-means of the encoder's codes" in found.reason["ClusterGAN"].iloc[0]
+    assert "theirs by the encoder's codes" in found.reason["ClusterGAN"].iloc[0]
     missing = numbers[numbers.ours.isna() & numbers.method.isin(found.index)]
     assert set(missing.reason) == {"no such run in this suite"}
 

@@ -1,4 +1,4 @@
-"""What the commands share that cluster all images of a data set and score it by the labels."""
+"""Shared by the commands that cluster the images of a data set and score the clusters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -41,7 +41,9 @@ def score_images(
         inputs, settings = runner.inputs(job), scoring_settings(dataset, entry)
     except Missing as error:
         command = f"snakemake --cores 1 -- {runner.outputs(job)['floor']}"
-        raise GmganError(f"nothing real to compare with yet; prepare it: {command}") from error
+        raise GmganError(
+            f"'{dataset}' is not prepared for scores; prepare it: {command}"
+        ) from error
     data, description = inputs["data"], inputs["extractors"][name]
     _, images = read_loose(path, data.train.shape[1:], getattr(entry.source, "resize", "none"))
     source = runner.scope(runner.job("real_features", dataset=dataset, extractor=name))
@@ -66,8 +68,9 @@ def score_images(
     scores = flagged(with_floor(scores, beside, settings))
     remarks = [f"left out: {error}" for error in left_out]
     if len(images) != settings.n_fake:
+        count = settings.n_fake
         remarks.append(
-            f"warning: {len(images)} images, the runs of {dataset} are scored on "
-            f"{settings.n_fake}: FID falls with the count; give {settings.n_fake} to compare scores"
+            f"warning: {len(images)} images, the runs of {dataset} are scored on {count}: "
+            f"FID falls with more images; give {count} to compare scores"
         )
     return [asdict(score) for score in scores], remarks

@@ -59,7 +59,7 @@ def _foreign_classifiers(
                         ("datasets", name, "evaluation", "extractors"),
                         f"'{extractor}' knows {about.get('n_classes')} classes of "
                         f"'{about.get('trained_on')}', '{name}' has {known.classes} of its own; "
-                        "use a classifier that was trained on these classes",
+                        f"use a classifier that was trained on those of '{name}'",
                     )
 
 

@@ -109,7 +109,7 @@ def sweep(points: pd.DataFrame, styles: Styles) -> str:
     points (DataFrame): title, sigma_scale, metric, extractor, mean, low, high; the first extractor
     is shown. Lines are means over seeds, bands their range, stars the scale of training. The plane
     ends below the least diversity at sigma_scale .5 and more, so that the lines do not lie on each
-    other: smaller scales may give a normal prior very little. Returns SVG.
+    other: at smaller scales a normal prior may have very little. Returns SVG.
     """
     points = of_one_extractor(points)
     shown = [metric for metric in in_order(points.metric) if "sweep" in metric.panels]
